@@ -1,0 +1,1 @@
+"""One vendor per file; translates and nothing else."""

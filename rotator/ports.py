@@ -1,0 +1,145 @@
+"""The ports: what the application needs of the world, in its own words.
+
+Every call ends in one of three ways: it returns (done), it raises `UnavailableError`, `RefusedError` or
+`ConflictError` (not done), or it raises `UnknownOutcomeError` (look again). Reads never raise the last.
+Each call has its own time limit. Implementations retry reads, with jitter and inside that limit; never writes.
+One contract suite per port (`tests/contract/`) runs against the in-memory fake, the adapter, and the real thing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
+
+    from rotator.core.model import (
+        App,
+        AppId,
+        KvMetadata,
+        KvPath,
+        KvVersion,
+        OktaSecret,
+        Proof,
+        SecretId,
+        Target,
+        VerifySettings,
+    )
+    from rotator.core.secret_value import SecretFields, SecretValue
+
+
+class Clock(Protocol):
+    """The time, so that tests can bring their own."""
+
+    def now(self) -> datetime:
+        """Return the time, aware, in UTC."""
+        ...
+
+
+class OktaAdmin(Protocol):
+    """The apps of one Okta org and their secrets, as an administrator sees them (contracts: Okta 1, 3)."""
+
+    async def get_app(self, app: AppId) -> App | None:
+        """Return the app; None if there is none, or none that our role may see."""
+        ...
+
+    def list_apps(self) -> AsyncIterator[App]:
+        """Yield every OpenID Connect app that our role may see, page by page."""
+        ...
+
+    async def list_secrets(self, app: AppId) -> tuple[OktaSecret, ...]:
+        """Return both slots, in no particular order. `MissingError` if there is no such app."""
+        ...
+
+    async def create_secret(self, app: AppId, value: SecretValue) -> OktaSecret:
+        """Register our value as a new active secret. Not idempotent: when in doubt, list.
+
+        `RefusedError` with `code="slots_full"` where the app holds two already, else with Okta's own code.
+        """
+        ...
+
+    async def activate_secret(self, app: AppId, secret: SecretId) -> OktaSecret:
+        """Switch the secret on; returns it as it is now. Done as well if it was on already."""
+        ...
+
+    async def deactivate_secret(self, app: AppId, secret: SecretId) -> OktaSecret:
+        """Switch the secret off; returns it as it is now. Done as well if it was off already.
+
+        `RefusedError` with `code="only_active"` for the only active one: Okta keeps the app alive.
+        """
+        ...
+
+    async def delete_secret(self, app: AppId, secret: SecretId) -> None:
+        """Remove an inactive secret for good. Done as well if it is gone already.
+
+        `RefusedError` with `code="still_active"` where somebody switched it on again.
+        """
+        ...
+
+
+class OktaLog(Protocol):
+    """The System Log of one org, as far as one question needs it (contracts: Okta 4)."""
+
+    async def deactivated_by_us(self, app: App, secret: OktaSecret) -> bool:
+        """Say whether the last deactivation of that secret was our own act.
+
+        False as well where the log shows no such event. `RefusedError` where we may not read the log.
+        """
+        ...
+
+
+class TokenEndpoint(Protocol):
+    """The token endpoint, as a client of that app meets it (contracts: Okta 5)."""
+
+    async def prove(self, app: App, value: SecretValue, settings: VerifySettings) -> Proof:
+        """Authenticate as the app with that value and say what it showed. Any token it yields is revoked.
+
+        `client_credentials` where the app has that grant, else the introspection probe. It never raises for
+        what the server answers or fails to answer: that is `INCONCLUSIVE`, with the cause in `detail`.
+        """
+        ...
+
+
+class KvStore(Protocol):
+    """The KV v2 engines of one Vault, logged in (contracts: Vault 1, 3)."""
+
+    async def read_metadata(self, path: KvPath) -> KvMetadata | None:
+        """Return what is known of the key without its values; None if nothing was ever written there."""
+        ...
+
+    async def read(self, path: KvPath, version: int | None = None) -> KvVersion | None:
+        """Return a version, the latest by default; None if it is absent, deleted or destroyed."""
+        ...
+
+    async def write(self, path: KvPath, fields: SecretFields, *, cas: int) -> int:
+        """Write a new version if the counter still is `cas`; returns its number.
+
+        `ConflictError` if it is not. It may be repeated as it is after an unknown outcome: at most one applies.
+        """
+        ...
+
+    async def destroy(self, path: KvPath, versions: Sequence[int]) -> None:
+        """Destroy versions by number. Idempotent."""
+        ...
+
+
+class Leases(Protocol):
+    """One writer per target. Safety rests on CAS and removal by id; this saves useless work."""
+
+    def hold(self, target: Target) -> AbstractAsyncContextManager[None]:
+        """Hold the target while the context lasts; `BusyError` at once if somebody else does."""
+        ...
+
+
+class Progress(Protocol):
+    """Told of everything that carrying on a target does, as it happens."""
+
+    def doing(self, target: Target, step: str) -> None:
+        """Say what begins."""
+        ...
+
+    def done(self, target: Target, step: str, detail: str) -> None:
+        """Say what has ended, and how, in one line without secrets."""
+        ...
