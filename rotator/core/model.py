@@ -295,7 +295,7 @@ class Target:
 class ProofLevel(enum.Enum):
     """What a test request showed, strongest first."""
 
-    TOKEN_ISSUED = "token issued"
+    TOKEN_ISSUED = "token issued"  # noqa: S105 -- a level, no password
     CLIENT_AUTHENTICATED = "client authenticated"
     INCONCLUSIVE = "inconclusive"
     REFUSED = "refused"  # `invalid_client`, and nothing else

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def secret_hash(text: str) -> str:
-    """Return Okta's `secret_hash` of a value: 22 characters of base64url (contracts: Okta 1.2, not documented by Okta)."""
+    """Return Okta's `secret_hash`: 22 characters of base64url (contracts: Okta 1.2; Okta does not document it)."""
     digest = hashlib.sha256(text.encode()).digest()[:16]
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
