@@ -1,0 +1,72 @@
+"""What commands have in common: where the configuration is, how to print, when to begin the log.
+
+A command takes `@config_option`, `@output_option` and `@click.pass_obj`, and gets an `Invocation`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    from rotator.settings import Settings
+
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("auto", "json", "console")
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What the options before the command said."""
+
+    config: Path | None = None
+    log_level: str = "info"
+    log_format: str = "auto"
+
+    def start_log(self) -> None:
+        """Send the log to stderr. Only commands that act need one."""
+        from rotator.logs import start
+
+        start(level=self.log_level, style=self.log_format)
+
+    def settings(self) -> Settings:
+        """Read the configuration, say its warnings, and return it; `ConfigError` with every problem."""
+        from rotator.settings import load
+
+        settings = load(self.config)
+        for warning in settings.warnings:
+            click.echo(f"rotator: warning: {warning}", err=True)
+        return settings
+
+
+def _remember_config(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
+    invocation = ctx.ensure_object(Invocation)
+    if value is not None:
+        invocation.config = value
+
+
+# Before the command or after it: people write both.
+config_option = click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    callback=_remember_config,
+    help="The configuration. [default: $ROTATOR_CONFIG, ~/.config/rotator/config.yaml, /etc/rotator/config.yaml]",
+)
+
+
+def output_option(command: Any) -> Any:
+    """Add `--output table|json`."""
+    return click.option(
+        "--output",
+        "-o",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        envvar="ROTATOR_OUTPUT",
+        help="For people or for programs.",
+    )(command)
