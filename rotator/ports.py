@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         KvVersion,
         OktaSecret,
         Proof,
+        RotationId,
         SecretId,
         Target,
         VerifySettings,
@@ -142,4 +143,16 @@ class Progress(Protocol):
 
     def done(self, target: Target, step: str, detail: str) -> None:
         """Say what has ended, and how, in one line without secrets."""
+        ...
+
+
+class Mint(Protocol):
+    """Where new values come from, so that the core and its tests know no randomness."""
+
+    def value(self) -> SecretValue:
+        """Return a new secret: 64 characters of `[A-Za-z0-9_-]`, which every client authentication encodes alike."""
+        ...
+
+    def rotation_id(self) -> RotationId:
+        """Return a new identifier; it sorts by nothing and means nothing."""
         ...

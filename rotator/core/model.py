@@ -149,6 +149,7 @@ class ConsumerVersion:
     rotation_id: RotationId | None
     retiring_id: SecretId | None
     retiring_mode: RetiringMode
+    fields: SecretFields  # the whole record, other people's fields included
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,9 +339,8 @@ class Snapshot:
     secrets: tuple[OktaSecret, ...]
     consumer: Consumer
     staging: Staging
-    proofs: Mapping[str, Proof] = field(default_factory=dict)  # by secret hash: requests made in this pass
-    deactivated_by_us: frozenset[SecretId] = frozenset()  # as far as the System Log was asked in this pass
-    log_asked: frozenset[SecretId] = frozenset()
-    unreadable: str | None = None  # a record of ours that cannot be parsed, and why
-    fresh_value: bool = False  # the candidate was staged in this pass and no create was sent yet
-    rechecked: frozenset[SecretId] = frozenset()  # deactivated in this pass, consumer read again since
+    proofs: Mapping[str, Proof] = field(default_factory=dict)  # by secret hash: what was tried in this pass
+    asked: Mapping[SecretId, bool] = field(default_factory=dict)  # did we deactivate it? as far as we asked
+    attempted_at: datetime | None = None  # the last time at which a create of the staged value may have been sent
+    told: bool = False  # a person named this target in the command
+    unreadable: str | None = None  # a record at one of our paths that cannot be used, and why

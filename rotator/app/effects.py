@@ -1,0 +1,231 @@
+"""Each action of the core as calls on the ports. One action, one effect; afterwards the view tells what it changed.
+
+Nothing here decides, waits or repeats. A write that ends unknown raises; who carries the target on looks again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
+
+from rotator.core import actions as do
+from rotator.core.facts import Facts
+from rotator.core.model import Onboard, Order, OrderMode, RetiringMode, Staging, StagingState
+from rotator.core.records import consumer_fields, staging_fields, with_made
+from rotator.errors import RefusedError, UnknownOutcomeError
+
+if TYPE_CHECKING:
+    from rotator.app.observe import View, World
+    from rotator.core.model import OktaSecret, Reason, SecretId, Snapshot
+    from rotator.core.secret_value import SecretFields
+
+
+async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -> str:  # noqa: PLR0912
+    """Carry out one action; return what came of it, in one line for people."""
+    match action:
+        case do.Stage(reason):
+            return await _stage(seen, view, world, reason)
+        case do.Create():
+            return await _create(seen, view, world)
+        case do.Verify(value):
+            assert seen.app
+            proof = await world.tokens.prove(seen.app, value, seen.target.verify)
+            view.proven(value.hash, proof)
+            return f"{proof.level.value}: {proof.detail}"
+        case do.AskLog(secret):
+            return await _ask_log(seen, view, world, secret)
+        case do.Promote(candidate):
+            return await _promote(seen, view, world, candidate)
+        case do.CloseStaging():
+            return await _close(seen, view, world)
+        case do.ScrubStaging():
+            await world.kv.destroy(seen.target.staging, seen.staging.older)
+            view.staging_changed()
+            return f"destroyed versions {_numbers(seen.staging.older)} of the staging record"
+        case do.Discard():
+            return await _write_staging(seen, view, world, replace(seen.staging, state=StagingState.DISCARDING))
+        case do.Rebase():
+            return await _write_staging(seen, view, world, replace(seen.staging, base_version=seen.consumer.latest))
+        case do.Fence():
+            assert seen.consumer.current
+            return await _write_consumer(seen, view, world, seen.consumer.current.fields)
+        case do.Adopt(secret, order):
+            return await _adopt(seen, view, world, secret, order=order)
+        case do.Activate(secret_id):
+            view.secret_is(await world.okta.activate_secret(seen.target.app_id, secret_id))
+            return f"{secret_id} is active"
+        case do.Deactivate(secret_id):
+            return await _deactivate(seen, view, world, secret_id)
+        case do.Delete(secret_id):
+            await world.okta.delete_secret(seen.target.app_id, secret_id)
+            view.secret_gone(secret_id)
+            return f"{secret_id} is gone"
+    assert_never(action)
+
+
+def forget(action: do.Effect, view: View) -> None:
+    """An effect failed or ended unknown: whatever it could have changed is to be read again."""
+    match action:
+        case do.Create() | do.Activate() | do.Deactivate() | do.Delete():
+            view.okta_changed()
+            view.staging_changed()
+        case do.Verify() | do.AskLog():
+            return
+        case _:
+            view.staging_changed()
+            view.consumer_changed()
+
+
+async def place_order(seen: Snapshot, view: View, world: World, order: Order) -> None:
+    """Write an order to the staging record, where it survives a crash and a lost database."""
+    await _write_staging(seen, view, world, replace(seen.staging, order=order))
+
+
+async def _stage(seen: Snapshot, view: View, world: World, reason: Reason) -> str:
+    value, now = world.mint.value(), world.clock.now()
+    current = seen.consumer.current
+    record = replace(
+        with_made(seen.staging, value, now),
+        state=StagingState.STAGED,
+        value=value,
+        rotation_id=world.mint.rotation_id(),
+        base_version=seen.consumer.latest,
+        base_hash=current.value.hash if current and current.value else None,
+        reason=reason,
+        staged_at=now,
+    )
+    done = await _write_staging(seen, view, world, record)
+    assert record.rotation_id
+    view.staged_afresh(record.rotation_id)
+    return done
+
+
+async def _create(seen: Snapshot, view: View, world: World) -> str:
+    """Register the staged value. One that was staged before this pass is stamped anew first.
+
+    The stamp says from when on a create may be under way; written with CAS, it also stops whoever else is at it.
+    """
+    staged = seen.staging
+    assert staged.value
+    assert staged.rotation_id
+    if seen.attempted_at is not None:
+        await _write_staging(seen, view, world, replace(staged, staged_at=world.clock.now()))
+        view.staged_afresh(staged.rotation_id)
+    try:
+        made = await world.okta.create_secret(seen.target.app_id, staged.value)
+    except UnknownOutcomeError:
+        view.attempted(world.clock.now())
+        raise
+    except RefusedError as refusal:
+        if refusal.code == "duplicate_value":  # it is there, or was: an earlier attempt arrived after our list
+            view.attempted(world.clock.now())
+        raise
+    view.secret_is(made)
+    return f"{made.id} is active"
+
+
+async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret) -> str:
+    assert seen.app
+    try:
+        ours = await world.log.deactivated_by_us(seen.app, secret)
+    except RefusedError as refusal:
+        view.asked[secret.id] = False
+        return f"{refusal}; taken as switched off by somebody else"
+    view.asked[secret.id] = ours
+    return f"{secret.id} was switched off by {'us' if ours else 'somebody else'}"
+
+
+async def _promote(seen: Snapshot, view: View, world: World, candidate: OktaSecret) -> str:
+    current, staged, app = seen.consumer.current, seen.staging, seen.app
+    assert app
+    assert staged.value
+    assert staged.rotation_id
+    fields = consumer_fields(
+        current.fields if current else None,
+        seen.target.fields,
+        client_id=app.client_id,
+        value=staged.value,
+        secret_id=candidate.id,
+        rotation_id=staged.rotation_id,
+        rotated_at=world.clock.now(),
+        retiring=_retiring(seen, world, candidate),
+    )
+    return await _write_consumer(seen, view, world, fields, cas=staged.base_version)
+
+
+def _retiring(seen: Snapshot, world: World, candidate: OktaSecret) -> tuple[SecretId, RetiringMode] | None:
+    """Name the other slot, if it can be explained: the current one, one that is leaving, or what policy replaces."""
+    facts = Facts(seen, world.clock.now())
+    for secret in facts.matches:
+        return secret.id, RetiringMode.NOW if facts.dead else RetiringMode.OVERLAP
+    for leaving in facts.leaving:
+        return leaving.secret.id, leaving.mode
+    if facts.never_held and seen.target.policy.onboard is Onboard.ROTATE:
+        for secret in facts.active:
+            if secret.id != candidate.id:
+                return secret.id, RetiringMode.OVERLAP
+    return None
+
+
+async def _close(seen: Snapshot, view: View, world: World) -> str:
+    """Close the record: empty it first, then destroy by number, so that a newer record is never touched."""
+    staged = seen.staging
+    fulfilled = staged.order is not None and not any(
+        secret.id == staged.order.replace for secret in Facts(seen, world.clock.now()).matches
+    )
+    empty = Staging(
+        state=StagingState.EMPTY,
+        version=staged.version,
+        base_version=seen.consumer.latest,
+        made=staged.made,
+        paused=staged.paused,
+        order=None if fulfilled else staged.order,
+    )
+    await _write_staging(seen, view, world, empty)
+    await world.kv.destroy(seen.target.staging, (*staged.older, staged.version))
+    return "staging is empty, the staged value destroyed"
+
+
+async def _adopt(seen: Snapshot, view: View, world: World, secret: OktaSecret, *, order: bool) -> str:
+    assert seen.app
+    assert secret.value
+    if order:
+        await place_order(seen, view, world, Order(secret.id, OrderMode.WINDOW, world.clock.now()))
+    current = seen.consumer.current
+    fields = consumer_fields(
+        current.fields if current else None,
+        seen.target.fields,
+        client_id=seen.app.client_id,
+        value=secret.value,
+        secret_id=secret.id,
+        rotation_id=world.mint.rotation_id(),
+        rotated_at=world.clock.now(),
+        retiring=None,
+    )
+    return await _write_consumer(seen, view, world, fields)
+
+
+async def _deactivate(seen: Snapshot, view: View, world: World, secret_id: SecretId) -> str:
+    """Switch off, then read the consumer path again: whoever rolled back meanwhile gets it back at once."""
+    view.secret_is(await world.okta.deactivate_secret(seen.target.app_id, secret_id))
+    view.asked[secret_id] = True
+    view.consumer_changed()
+    return f"{secret_id} is inactive"
+
+
+async def _write_staging(seen: Snapshot, view: View, world: World, record: Staging) -> str:
+    number = await world.kv.write(seen.target.staging, staging_fields(record), cas=seen.staging.version)
+    view.staging_changed()
+    return f"{seen.target.staging} version {number}"
+
+
+async def _write_consumer(
+    seen: Snapshot, view: View, world: World, fields: SecretFields, *, cas: int | None = None
+) -> str:
+    number = await world.kv.write(seen.target.consumer, fields, cas=seen.consumer.latest if cas is None else cas)
+    view.consumer_changed()
+    return f"{seen.target.consumer} version {number}"
+
+
+def _numbers(versions: tuple[int, ...]) -> str:
+    return ", ".join(str(number) for number in versions)

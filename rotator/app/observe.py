@@ -1,0 +1,198 @@
+"""What one pass knows of a target: read once, then kept up to date by the answers to our own effects.
+
+* Okta's answer to a write is itself a look: the object it returns replaces ours, and no second list is spent.
+* A version of the consumer path never changes its value, so it is read once in a pass.
+* History is read only where it can matter: a target whose every secret carries the current value has none to explain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rotator.core.model import Consumer, Snapshot, Staging, StagingState
+from rotator.core.records import UnreadableRecordError, read_consumer, read_staging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from rotator.core.model import (
+        App,
+        ConsumerVersion,
+        KvMetadata,
+        OktaSecret,
+        Proof,
+        RotationId,
+        SecretId,
+        Target,
+    )
+    from rotator.ports import Clock, KvStore, Leases, Mint, OktaAdmin, OktaLog, Progress, TokenEndpoint
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports that one target needs."""
+
+    okta: OktaAdmin
+    log: OktaLog
+    tokens: TokenEndpoint
+    kv: KvStore
+    leases: Leases
+    clock: Clock
+    mint: Mint
+    progress: Progress
+
+
+class View:
+    """What this pass has seen of one target."""
+
+    def __init__(self, target: Target, world: World, *, told: bool = False, tries: dict[str, int]) -> None:
+        """See nothing yet; `told` says that a person named the target, `tries` counts test requests by hash."""
+        self.target = target
+        self.proofs: dict[str, Proof] = {}
+        self.asked: dict[SecretId, bool] = {}
+        self._told = told
+        self._tries = tries
+        self._world = world
+        self._app: App | None = None
+        self._secrets: dict[SecretId, OktaSecret] | None = None
+        self._staging: Staging | None = None
+        self._consumer: KvMetadata | None = None
+        self._consumer_known = False
+        self._versions: dict[int, ConsumerVersion | None] = {}  # None: it cannot be read
+        self._unreadable: str | None = None
+        self._attempted_at: datetime | None = None
+        self._fresh: RotationId | None = None
+
+    async def look(self) -> Snapshot:
+        """Read whatever is not known, and return all of it."""
+        if self._secrets is None:
+            await self._read_okta()
+        if self._staging is None:
+            self._staging = await self._read_staging()
+        if not self._consumer_known:
+            self._consumer = await self._world.kv.read_metadata(self.target.consumer)
+            self._consumer_known = True
+        return Snapshot(
+            target=self.target,
+            app=self._app,
+            secrets=tuple((self._secrets or {}).values()),
+            consumer=await self._consumer_path(self._staging),
+            staging=self._staging,
+            proofs=dict(self.proofs),
+            asked=dict(self.asked),
+            attempted_at=self._attempted_at,
+            told=self._told,
+            unreadable=self._unreadable,
+        )
+
+    # --- what our own effects tell ----------------------------------------------------------------------
+
+    def okta_changed(self) -> None:
+        """An Okta write ended unknown, or not as expected: list again."""
+        self._secrets = None
+
+    def staging_changed(self) -> None:
+        """Read the staging record again."""
+        self._staging = None
+
+    def consumer_changed(self) -> None:
+        """Read the consumer path again."""
+        self._consumer_known = False
+
+    def secret_is(self, secret: OktaSecret) -> None:
+        """Okta has shown the secret as it is now."""
+        assert self._secrets is not None
+        self._secrets[secret.id] = secret
+
+    def secret_gone(self, secret: SecretId) -> None:
+        """Okta has removed it."""
+        assert self._secrets is not None
+        self._secrets.pop(secret, None)
+
+    def staged_afresh(self, rotation: RotationId) -> None:
+        """The value was staged in this pass: no create of it can be under way."""
+        self._fresh = rotation
+        self._attempted_at = None
+        self._staging = None
+
+    def attempted(self, at: datetime) -> None:
+        """A create of the staged value may be under way."""
+        self._fresh = None
+        self._attempted_at = at
+
+    def proven(self, value_hash: str, proof: Proof) -> None:
+        """Keep what a test request showed, and how many there were."""
+        self._tries[value_hash] = self._tries.get(value_hash, 0) + 1
+        self.proofs[value_hash] = replace(proof, tries=self._tries[value_hash])
+
+    # ---------------------------------------------------------------------------------------------------
+
+    async def _read_okta(self) -> None:
+        if self._app is None:
+            self._app = await self._world.okta.get_app(self.target.app_id)
+        listed: Iterable[OktaSecret] = ()
+        if self._app is not None and self._app.auth_method.uses_secret:
+            listed = await self._world.okta.list_secrets(self.target.app_id)
+        self._secrets = {secret.id: secret for secret in listed}
+
+    async def _read_staging(self) -> Staging:
+        path = self.target.staging
+        metadata = await self._world.kv.read_metadata(path)
+        if metadata is None or metadata.current == 0:
+            return Staging()
+        version = await self._world.kv.read(path, metadata.current)
+        if version is None:
+            self._unreadable = f"version {metadata.current} of the staging record {path} is deleted"
+            return Staging(version=metadata.current)
+        readable = {info.number for info in metadata.versions.values() if not info.deleted}
+        try:
+            staging = read_staging(version, tuple(sorted(readable - {metadata.current})))
+        except UnreadableRecordError as problem:
+            self._unreadable = f"{path}: {problem}"
+            return Staging(version=metadata.current)
+        self._unreadable = None
+        self._note_attempt(staging)
+        return staging
+
+    def _note_attempt(self, staging: Staging) -> None:
+        """Whoever staged a value before this pass may have sent a create of it, as late as anybody knows."""
+        if staging.state is StagingState.EMPTY:
+            self._attempted_at = None
+        elif staging.rotation_id != self._fresh and staging.staged_at is not None:
+            self._attempted_at = max(staging.staged_at, self._attempted_at or staging.staged_at)
+
+    async def _consumer_path(self, staging: Staging) -> Consumer:
+        known = self._consumer
+        if known is None or known.current == 0:
+            return Consumer()
+        await self._read_versions([known.current], known)
+        if not self._nothing_to_explain(staging, known.current):
+            await self._read_versions(known.versions, known)
+        readable = {
+            number: version for number, version in self._versions.items() if number in known.versions and version
+        }
+        deleted = {number for number, info in known.versions.items() if info.deleted or self._lost(number)}
+        return Consumer(
+            latest=known.current,
+            versions=tuple(readable[number] for number in sorted(readable.keys() - deleted)),
+            unreadable=frozenset(deleted),
+        )
+
+    async def _read_versions(self, numbers: Iterable[int], known: KvMetadata) -> None:
+        for number in numbers:
+            if number in self._versions or known.versions[number].deleted:
+                continue
+            version = await self._world.kv.read(self.target.consumer, number)
+            self._versions[number] = read_consumer(version, self.target.fields) if version else None
+
+    def _lost(self, number: int) -> bool:
+        return number in self._versions and self._versions[number] is None
+
+    def _nothing_to_explain(self, staging: Staging, latest: int) -> bool:
+        current = self._versions.get(latest)
+        if staging.state is not StagingState.EMPTY or current is None or current.value is None:
+            return False
+        secrets = (self._secrets or {}).values()
+        return bool(secrets) and all(secret.carries(current.value) for secret in secrets)

@@ -1,0 +1,152 @@
+"""Carry one target on: look, decide, act, look again, until there is nothing to do for now.
+
+* No plan outlives an effect: after each the next decision starts from what is seen then.
+* Waiting is a returned `Rest`, never a sleep. A start, a resume, a retry and the next tick are the same code.
+* An effect that ended unknown is looked at again once; a second one ends the pass.
+* Policy `observe` looks and says what it would do; it writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from rotator.app.effects import forget, perform, place_order
+from rotator.app.observe import View, World
+from rotator.core.actions import AskLog, Blocked, Rest, Verify, Waiting
+from rotator.core.facts import Facts
+from rotator.core.model import Mode, Order, OrderMode, StagingState
+from rotator.core.rotation import next_action
+from rotator.errors import ConflictError, InvariantError, RefusedError, RotatorError, UnknownOutcomeError
+
+if TYPE_CHECKING:
+    from rotator.core.actions import Action, Effect, Ending
+    from rotator.core.model import Proof, Snapshot, Target
+
+MAX_ACTIONS_PER_PASS = 24  # a rotation takes six; the rest is for clearing up after others
+SURPRISES_PER_PASS = 2  # effects that end otherwise than expected, before the pass gives up
+LOOK_AGAIN = frozenset(
+    {"slots_full", "only_active", "still_active", "duplicate_value"}
+)  # Okta has moved on since our list
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One effect of a pass, and what came of it."""
+
+    action: Effect
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a pass over one target ended: at rest, blocked, or with an error; `planned` is what `observe` left undone."""
+
+    target: Target
+    steps: tuple[Step, ...]
+    ending: Ending | RotatorError
+    seen: Snapshot | None
+    planned: Effect | None = None
+
+    @property
+    def proof(self) -> Proof | None:
+        """What was shown of the current value in this pass."""
+        current = self.seen.consumer.current if self.seen else None
+        return self.seen.proofs.get(current.value.hash) if self.seen and current and current.value else None
+
+
+async def carry_on(
+    target: Target,
+    world: World,
+    *,
+    told: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    tries: dict[str, int] | None = None,
+) -> Outcome:
+    """Do what is to be done for a target now, under its lease. Errors of ours become the ending.
+
+    `told`: a person named the target, so that policy `manual` begins what is due. `force`: order a new secret first.
+    `dry_run`: as policy `observe` does, look and plan. `tries`: what a process remembers of test requests, by hash.
+    """
+    view = View(target, world, told=told or force, tries={} if tries is None else tries)
+    one_pass = _Pass(view, world, hands_off=dry_run or target.policy.mode is Mode.OBSERVE)
+    try:
+        if one_pass.hands_off:
+            return await one_pass.run(force=force)
+        async with world.leases.hold(target):
+            return await one_pass.run(force=force)
+    except RotatorError as error:
+        return one_pass.outcome(error)
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One pass over one target."""
+
+    view: View
+    world: World
+    hands_off: bool
+    steps: list[Step] = field(default_factory=list)
+    seen: Snapshot | None = None
+    surprises: int = 0
+
+    async def run(self, *, force: bool) -> Outcome:
+        if force and (ordered := await self._order()) is not None:
+            return self._ending(ordered)
+        for _ in range(MAX_ACTIONS_PER_PASS):
+            action = await self._next()
+            if isinstance(action, Rest | Blocked) or (self.hands_off and not isinstance(action, Verify | AskLog)):
+                return self._ending(action)
+            await self._do(action)
+        raise InvariantError(f"{self.view.target.name}: no rest after {MAX_ACTIONS_PER_PASS} actions")
+
+    async def _next(self) -> Action:
+        self.seen = await self.view.look()
+        return next_action(self.seen, self.world.clock.now())
+
+    async def _do(self, action: Effect) -> None:
+        assert self.seen
+        name = type(action).__name__
+        self.world.progress.doing(self.view.target, name)
+        try:
+            detail = await perform(action, self.seen, self.view, self.world)
+        except (ConflictError, UnknownOutcomeError, RefusedError) as surprise:
+            forget(action, self.view)
+            self.surprises += 1
+            if self.surprises > SURPRISES_PER_PASS or not _worth_a_look(surprise):
+                raise
+            detail = f"{surprise}; looking again"
+        self.steps.append(Step(action, detail))
+        self.world.progress.done(self.view.target, name, detail)
+
+    async def _order(self) -> Action | None:
+        """Place an order to replace the current secret, if it can be carried out now; else return what stands in the way.
+
+        A rotation that is under way, or due without an order, is simply carried on: no second one is asked for.
+        """
+        seen, now = await self.view.look(), self.world.clock.now()
+        self.seen = seen
+        current = Facts(seen, now).alive
+        if current is None or seen.staging.state is not StagingState.EMPTY:
+            return None
+        order = Order(current.id, OrderMode.NOW, now)
+        ordered = next_action(replace(seen, staging=replace(seen.staging, order=order)), now)
+        if self.hands_off or isinstance(ordered, Rest | Blocked):
+            return ordered
+        await place_order(seen, self.view, self.world, order)
+        return None
+
+    def _ending(self, action: Action) -> Outcome:
+        """End the pass with an ending, or with an action that is only planned."""
+        if isinstance(action, Rest | Blocked):
+            return self.outcome(action)
+        return self.outcome(Rest(None, Waiting.TOLD), planned=action)
+
+    def outcome(self, ending: Ending | RotatorError, planned: Effect | None = None) -> Outcome:
+        return Outcome(self.view.target, tuple(self.steps), ending, self.seen, planned)
+
+
+def _worth_a_look(surprise: RotatorError) -> bool:
+    """Whether what we find now may call for another action; a plain refusal would only be repeated."""
+    return not isinstance(surprise, RefusedError) or surprise.code in LOOK_AGAIN

@@ -1,0 +1,180 @@
+"""What can be done next. Each action is one effect, or the end of the pass (`Rest`, `Blocked`)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rotator.core.model import OktaSecret, Reason, SecretId
+    from rotator.core.secret_value import SecretValue
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Make a value and write it to the staging path, before Okta hears of it."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Register the staged value at Okta."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Make the test token request with that value."""
+
+    value: SecretValue
+    whose: str  # "candidate" or "current"
+
+
+@dataclass(frozen=True, slots=True)
+class AskLog:
+    """Ask the System Log whether we deactivated that secret."""
+
+    secret: OktaSecret
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Write the candidate to the consumer path, in one CAS write with the record of what to retire."""
+
+    candidate: OktaSecret
+
+
+@dataclass(frozen=True, slots=True)
+class CloseStaging:
+    """Write the empty record, then destroy the versions that hold values."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScrubStaging:
+    """Destroy the versions that a closing left readable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Write down that the candidate is to be removed."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rebase:
+    """The consumer path moved without changing its value: stage on top of the new version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Rewrite the consumer path unchanged, so that a sleeper's promotion fails its CAS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Write a secret that Okta holds to the consumer path. `replace` orders one of ours in its place."""
+
+    secret: OktaSecret
+    replace: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Activate:
+    """Switch a secret on again."""
+
+    secret: SecretId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deactivate:
+    """Switch a secret off. Reversible."""
+
+    secret: SecretId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove an inactive secret for good."""
+
+    secret: SecretId
+    why: str
+
+
+class Waiting(enum.Enum):
+    """What a rest waits for. The value is what operators see."""
+
+    NEXT_ROTATION = "next rotation"
+    OVERLAP = "end of the overlap"
+    SOAK = "end of the soak"
+    WINDOW = "maintenance window"
+    ATTEMPT = "an earlier attempt that may still arrive"
+    VERIFICATION = "another try of the token request"
+    SLOT = "a free slot"
+    TOLD = "an order: the policy's mode is manual"
+    PAUSED = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing to do before `until` (None: until somebody acts)."""
+
+    until: datetime | None
+    waiting: Waiting
+    detail: str = ""
+
+
+class Block(enum.Enum):
+    """Why a target needs a person. The value is what operators see."""
+
+    CONFLICT = "shared with another target"
+    UNREADABLE = "record unreadable"
+    APP_MISSING = "app missing"
+    APP_INACTIVE = "app inactive"
+    NOT_OAUTH = "app has no client secret"
+    OTHER_CLIENT = "path belongs to another client"
+    PATH_DELETED = "consumer version deleted"
+    PATH_RESET = "consumer path was removed and made anew"
+    TWO_ACTIVE = "two active secrets"
+    HIDDEN = "value hidden by Okta"
+    CANNOT_MATCH = "cannot match the value in Vault"
+    UNKNOWN_VALUE = "unknown value in Vault"
+    REFUSED = "refused although active"
+    SLOTS_FULL = "both slots taken"
+    CAP = "daily cap reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A person has to decide. `detail` says what was seen, `hint` what to do."""
+
+    block: Block
+    detail: str
+    hint: str
+
+
+Effect = (
+    Stage
+    | Create
+    | Verify
+    | AskLog
+    | Promote
+    | CloseStaging
+    | ScrubStaging
+    | Discard
+    | Rebase
+    | Fence
+    | Adopt
+    | Activate
+    | Deactivate
+    | Delete
+)
+Ending = Rest | Blocked
+Action = Effect | Ending

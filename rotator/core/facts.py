@@ -1,0 +1,204 @@
+"""What a snapshot means: which secret is current, the candidate, leaving, or foreign (design: "Words").
+
+* Decide by value. `client_secret_id` and `rotation_id` are copied by people (`kv put`, `kv patch`, `kv rollback`).
+* A version that cannot be read may have held anything: whoever may have been current there keeps its overlap.
+* `retiring_mode: now` holds for the very id it names, in the record that we wrote, until that value is current again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from rotator.core.model import ProofLevel, RetiringMode, StagingState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rotator.core.model import (
+        ConsumerVersion,
+        OktaSecret,
+        Order,
+        Policy,
+        Proof,
+        Snapshot,
+    )
+    from rotator.core.secret_value import SecretValue
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A secret on its way out: when it ceased to be current, and how it goes."""
+
+    secret: OktaSecret
+    since: datetime
+    mode: RetiringMode
+
+    @property
+    def toggled(self) -> bool:
+        """Somebody switched it off and on again since it left: they still want it."""
+        return self.secret.active and self.secret.changed > max(self.secret.created, self.since)
+
+    def overlap_ends(self, policy: Policy) -> datetime:
+        return self.since if self.mode is RetiringMode.NOW else self.since + policy.overlap
+
+    def soak_ends(self, policy: Policy) -> datetime:
+        return self.secret.changed + policy.soak
+
+
+class Facts:
+    """A snapshot, read once. Everything here is derived, nothing is decided."""
+
+    def __init__(self, seen: Snapshot, now: datetime) -> None:
+        """Read `seen` as of `now`."""
+        self.seen = seen
+        self.now = now
+        self.policy = seen.target.policy
+        self.staging = seen.staging
+        self.consumer = seen.consumer
+        self.made = {made.hash for made in seen.staging.made}
+
+    # --- current ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def current(self) -> ConsumerVersion | None:
+        return self.consumer.current
+
+    @property
+    def value(self) -> SecretValue | None:
+        return self.current.value if self.current else None
+
+    @cached_property
+    def matches(self) -> tuple[OktaSecret, ...]:
+        """The secrets that carry the current value: none, one, or by a late duplicate two."""
+        return self._carrying(self.value)
+
+    @property
+    def alive(self) -> OktaSecret | None:
+        """An active secret that carries the current value."""
+        return next((secret for secret in self.matches if secret.active), None)
+
+    @property
+    def proof(self) -> Proof | None:
+        """What the token endpoint said of the current value in this pass."""
+        return self.proof_of(self.value)
+
+    @property
+    def dead(self) -> bool:
+        """Matched and inactive, or unmatched and refused: F4, a wrong hash formula must not kill a healthy one."""
+        if self.value is None:
+            return False
+        if self.matches:
+            return self.alive is None
+        return self.proof is not None and self.proof.level is ProofLevel.REFUSED
+
+    @cached_property
+    def record_is_ours(self) -> bool:
+        """The current record is one that we wrote: its value is in `made`, or its rotation id is not a copy."""
+        return self.current is not None and (
+            (self.value is not None and self.value.hash in self.made) or self._genuine(self.current)
+        )
+
+    @cached_property
+    def never_held(self) -> bool:
+        """No version of the consumer path ever held a client secret, as far as can be known."""
+        return not self.consumer.unreadable and all(version.value is None for version in self.consumer.versions)
+
+    # --- candidate -------------------------------------------------------------------------------------
+
+    @cached_property
+    def candidates(self) -> tuple[OktaSecret, ...]:
+        """The secrets that carry the staged value."""
+        return self._carrying(self.staging.value)
+
+    @cached_property
+    def promoted(self) -> bool:
+        """The staged value is current, or was, or may have been, above the version it was staged on."""
+        staged = self.staging.value
+        if staged is None:
+            return False
+        above = [version for version in self.consumer.versions if version.number > self.staging.base_version]
+        hidden = any(number > self.staging.base_version for number in self.consumer.unreadable)
+        return hidden or self.value == staged or any(version.value == staged for version in above)
+
+    # --- the rest --------------------------------------------------------------------------------------
+
+    @cached_property
+    def leaving(self) -> tuple[Leaving, ...]:
+        """Secrets that are neither current nor staged, and that we can explain."""
+        return tuple(
+            Leaving(secret, self._left(secret), self._mode(secret))
+            for secret in self._others
+            if self._explained(secret)
+        )
+
+    @cached_property
+    def foreign(self) -> tuple[OktaSecret, ...]:
+        """The secrets that nobody told us about."""
+        return tuple(secret for secret in self._others if not self._explained(secret))
+
+    @property
+    def slot_free(self) -> bool:
+        return len(self.seen.secrets) < 2
+
+    @property
+    def active(self) -> tuple[OktaSecret, ...]:
+        return tuple(secret for secret in self.seen.secrets if secret.active)
+
+    @property
+    def order(self) -> Order | None:
+        """The order, while the secret that it names is the current one."""
+        order = self.staging.order
+        return order if order and any(secret.id == order.replace for secret in self.matches) else None
+
+    def proof_of(self, value: SecretValue | None) -> Proof | None:
+        return self.seen.proofs.get(value.hash) if value else None
+
+    # ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _others(self) -> tuple[OktaSecret, ...]:
+        staged = self.candidates if self.staging.state is not StagingState.EMPTY else ()
+        return tuple(secret for secret in self.seen.secrets if secret not in self.matches and secret not in staged)
+
+    def _carrying(self, value: SecretValue | None) -> tuple[OktaSecret, ...]:
+        return tuple(secret for secret in self.seen.secrets if value and secret.carries(value))
+
+    def _explained(self, secret: OktaSecret) -> bool:
+        if secret.hash in self.made or (secret.value and secret.value.hash in self.made):
+            return True
+        return any(
+            version.retiring_id == secret.id or (version.value and secret.carries(version.value))
+            for version in self.consumer.versions
+        )
+
+    def _left(self, secret: OktaSecret) -> datetime:
+        """The creation of the version that replaced the last one which held, or may have held, this value."""
+        held = {version.number for version in self.consumer.versions if version.value and secret.carries(version.value)}
+        last = max(held | self.consumer.unreadable, default=0)
+        return next(
+            (version.created for version in self.consumer.versions if version.number > last),
+            self.now,  # nothing readable came after it: it has only just left, as far as anybody can tell
+        )
+
+    def _mode(self, secret: OktaSecret) -> RetiringMode:
+        for version in self.consumer.versions:
+            named = version.retiring_id == secret.id and version.retiring_mode is RetiringMode.NOW
+            if named and self._genuine(version) and not self._held_after(secret, version.number):
+                return RetiringMode.NOW
+        return RetiringMode.OVERLAP
+
+    def _held_after(self, secret: OktaSecret, number: int) -> bool:
+        """Say whether the value is, or may be, in a later version."""
+        return any(hidden > number for hidden in self.consumer.unreadable) or any(
+            version.number > number and version.value and secret.carries(version.value)
+            for version in self.consumer.versions
+        )
+
+    def _genuine(self, version: ConsumerVersion) -> bool:
+        """The first readable version with a rotation id is the one that we wrote; later ones are copies."""
+        if version.rotation_id is None:
+            return False
+        first = next(v for v in self.consumer.versions if v.rotation_id == version.rotation_id)
+        return first.number == version.number or first.value == version.value

@@ -1,0 +1,404 @@
+"""What to do next with one target: the decision table, in order; the first row that matches decides.
+
+ * `next_action` is pure and total. A row that cannot act ends in rest or blocked, never in a later row, unless it
+   says so.
+ * Vault never points at a value that has not passed a test request in the same pass.
+ * Nothing that might still be in use is removed: the old secret stays active for the overlap, then inactive for the
+   soak, and a removal always names an id.
+ * A candidate that was promoted is never removed; one that is refused is kept and tried again, never made anew.
+ * What we cannot explain is left alone, and the target is blocked until a person has decided.
+
+Numbers in the names of the rows are those of the table in ARCHITECTURE.md.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rotator.core import backoff
+from rotator.core.actions import (
+    Activate,
+    Adopt,
+    AskLog,
+    Block,
+    Blocked,
+    CloseStaging,
+    Create,
+    Deactivate,
+    Delete,
+    Discard,
+    Fence,
+    Promote,
+    Rebase,
+    Rest,
+    ScrubStaging,
+    Stage,
+    Verify,
+    Waiting,
+)
+from rotator.core.facts import Facts
+from rotator.core.model import (
+    AuthMethod,
+    Mode,
+    Onboard,
+    OnUnknownValue,
+    OrderMode,
+    ProofLevel,
+    Reason,
+    StagingState,
+)
+from rotator.core.schedule import is_open, next_opening
+from rotator.core.slots import drop_duplicate, free_a_slot, switch_off
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from rotator.core.actions import Action
+    from rotator.core.facts import Leaving
+    from rotator.core.model import OktaSecret, Snapshot
+
+ORDER_WITHIN = timedelta(hours=24)  # an order for the next window is carried out after this without one
+
+
+def next_action(seen: Snapshot, now: datetime) -> Action:
+    """Return the one thing to do next for this target."""
+    facts = Facts(seen, now)
+    for row in ROWS:
+        if (action := row(facts)) is not None:
+            return action
+    return rest(facts)
+
+
+def paused(facts: Facts) -> Action | None:
+    """Row 1."""
+    if facts.staging.paused is None:
+        return None
+    return Rest(None, Waiting.PAUSED, facts.staging.paused)
+
+
+def not_ours_to_rotate(facts: Facts) -> Action | None:
+    """Row 2: something about the target itself is wrong."""
+    seen, app = facts.seen, facts.seen.app
+    if seen.target.conflict:
+        return Blocked(Block.CONFLICT, seen.target.conflict, "Give each app and each Vault path one target.")
+    if seen.unreadable:
+        return Blocked(
+            Block.UNREADABLE, seen.unreadable, "Look at the record in Vault; restore an older version of it."
+        )
+    if app is None:
+        return Blocked(
+            Block.APP_MISSING,
+            f"Okta shows no app {seen.target.app_id}",
+            "Check `app_id`, and that our role's resource set includes the app.",
+        )
+    if app.status != "ACTIVE":
+        return Blocked(Block.APP_INACTIVE, f"the app is {app.status}", "Activate the app, or remove the target.")
+    if app.sign_on_mode != "OPENID_CONNECT" or not app.auth_method.uses_secret:
+        return Blocked(
+            Block.NOT_OAUTH,
+            f"the app authenticates by {_method(app.auth_method)}",
+            "Remove the target: there is no secret.",
+        )
+    if facts.current and facts.current.client_id not in {None, app.client_id}:
+        return Blocked(
+            Block.OTHER_CLIENT,
+            f"{seen.target.consumer} holds the credentials of client {facts.current.client_id}, not of {app.client_id}",
+            "Correct `write_to` or `app_id`: this path is another app's.",
+        )
+    return None
+
+
+def consumer_path_lost(facts: Facts) -> Action | None:
+    """Row 3: never resurrect what a person removed."""
+    consumer = facts.consumer
+    where = facts.seen.target.consumer
+    if consumer.latest and consumer.latest in consumer.unreadable:
+        return Blocked(
+            Block.PATH_DELETED,
+            f"version {consumer.latest} of {where} is deleted",
+            "Undelete it (`vault kv undelete`), or have a secret written with `rotator adopt`.",
+        )
+    if consumer.latest < facts.staging.base_version:
+        return Blocked(
+            Block.PATH_RESET,
+            f"{where} is at version {consumer.latest}, we have seen version {facts.staging.base_version}",
+            "Have a secret written with `rotator adopt` if the path was removed on purpose.",
+        )
+    return None
+
+
+def was_promoted(facts: Facts) -> Action | None:
+    """Row 4: consumers have, or had, the candidate. Verify it once more, close staging, remove nothing."""
+    if facts.staging.state is StagingState.EMPTY or not facts.promoted:
+        return None
+    if facts.value is not None and facts.value == facts.staging.value and facts.proof is None:
+        return Verify(facts.value, "current")
+    return CloseStaging("promoted")
+
+
+def discard(facts: Facts) -> Action | None:
+    """Row 5: remove the candidate. First fence off whoever sleeps between its verification and its promotion."""
+    if facts.staging.state is not StagingState.DISCARDING:
+        return None
+    if facts.consumer.latest == facts.staging.base_version > 0:
+        return Fence()
+    for candidate in facts.candidates:
+        if not candidate.active:
+            return Delete(candidate.id, "discarded candidate")
+    for candidate in facts.candidates:
+        if len(facts.active) > 1:
+            return Deactivate(candidate.id, "discarded candidate")
+    return CloseStaging("discarded")
+
+
+def base_moved(facts: Facts) -> Action | None:
+    """Row 6: somebody wrote to the consumer path since we staged."""
+    if facts.staging.state is not StagingState.STAGED or facts.consumer.latest == facts.staging.base_version:
+        return None
+    if (facts.value.hash if facts.value else None) == facts.staging.base_hash:
+        return Rebase()
+    return Discard("the consumer path has changed")
+
+
+def register(facts: Facts) -> Action | None:
+    """Row 7: the staged value is not at Okta, or not yet."""
+    if facts.staging.state is not StagingState.STAGED or facts.candidates:
+        return None
+    attempted = facts.seen.attempted_at
+    if attempted is not None and facts.now < (settled := attempted + facts.seen.target.settle):
+        return Rest(settled, Waiting.ATTEMPT)
+    if facts.slot_free:
+        return Create()
+    step = free_a_slot(facts)
+    if isinstance(step, Rest | Blocked) and facts.dead and any(secret.active for secret in facts.foreign):
+        return CloseStaging("both slots taken, one by a secret that can be adopted")
+    return step
+
+
+def candidate_switched_off(facts: Facts) -> Action | None:
+    """Row 8: an admin does not want it."""
+    if facts.staging.state is StagingState.STAGED and not any(secret.active for secret in facts.candidates):
+        return Discard("the candidate was switched off at Okta")
+    return None
+
+
+def promote(facts: Facts) -> Action | None:
+    """Row 9: prove the candidate, then make it current."""
+    staged = facts.staging.value
+    if facts.staging.state is not StagingState.STAGED or staged is None:
+        return None
+    proof = facts.proof_of(staged)
+    if proof is None:
+        return Verify(staged, "candidate")
+    if not proof.level.good:
+        return Rest(
+            facts.now + backoff.delay(proof.tries), Waiting.VERIFICATION, f"{proof.level.value}: {proof.detail}"
+        )
+    opens = next_opening(facts.policy.windows, facts.now)
+    if facts.now < opens and not _urgent(facts):
+        if facts.value is not None and not facts.matches and facts.proof is None:
+            return Verify(facts.value, "current")
+        return Rest(opens, Waiting.WINDOW)
+    return Promote(next(secret for secret in facts.candidates if secret.active))
+
+
+def scrub(facts: Facts) -> Action | None:
+    """A closing was cut short: values lie in versions that nobody needs."""
+    return ScrubStaging() if facts.staging.state is StagingState.EMPTY and facts.staging.older else None
+
+
+def onboard(facts: Facts) -> Action | None:
+    """Row 10: the path has never held a secret."""
+    if facts.value is not None or not facts.never_held:
+        return None
+    active = [secret for secret in facts.active if secret.hash not in facts.made] or list(facts.active)
+    if len(active) > 1:
+        ids = ", ".join(sorted(secret.id for secret in active))
+        return Blocked(
+            Block.TWO_ACTIVE,
+            f"Okta has two active secrets ({ids}) and Vault has none",
+            "Name the one in use with `rotator adopt TARGET --secret ID`.",
+        )
+    if active and facts.policy.onboard is Onboard.ADOPT:
+        return _adopt(active[0], replace=False)
+    return _begin(facts, Reason.MISSING) if facts.slot_free else free_a_slot(facts)
+
+
+def current_is_dead(facts: Facts) -> Action | None:
+    """Row 11: no active secret carries the current value."""
+    value = facts.value
+    if facts.alive is not None:
+        return None
+    if value is None:
+        return Blocked(
+            Block.UNKNOWN_VALUE,
+            f"the latest version of {facts.seen.target.consumer} holds no `{facts.seen.target.fields.client_secret}`",
+            "Roll the path back, or have a secret written with `rotator adopt`.",
+        )
+    if not facts.matches and facts.proof is None:
+        return Verify(value, "current")
+    if not facts.dead:
+        return Blocked(
+            Block.CANNOT_MATCH,
+            f"Okta lists no secret with the value in Vault, yet the token endpoint says: {_said(facts)}",
+            "Check that the path and the app belong together.",
+        )
+    for secret in facts.matches:
+        if secret.id not in facts.seen.asked:
+            return AskLog(secret)
+        if facts.seen.asked[secret.id]:
+            return Activate(secret.id, "current, and switched off by us")
+    if not facts.matches and not facts.record_is_ours and facts.policy.on_unknown_value is OnUnknownValue.BLOCK:
+        return Blocked(
+            Block.UNKNOWN_VALUE,
+            "Okta refuses the value in Vault, and neither Okta nor we know where it came from",
+            "Set `on_unknown_value: rotate`, or have a secret written with `rotator adopt`.",
+        )
+    if newer := _newer_foreign(facts):
+        return _adopt(newer, replace=True)
+    return _begin(facts, Reason.REVOKED)
+
+
+def refused_although_active(facts: Facts) -> Action | None:
+    """Row 12: something is wrong that a new secret would not mend."""
+    if facts.proof is None or facts.proof.level is not ProofLevel.REFUSED:
+        return None
+    return Blocked(
+        Block.REFUSED,
+        f"the current secret is ACTIVE at Okta, yet the token endpoint refuses it: {facts.proof.detail}",
+        "Check the app's client authentication method and the authorization server in `verify`.",
+    )
+
+
+def duplicate(facts: Facts) -> Action | None:
+    """Row 13."""
+    return drop_duplicate(facts)
+
+
+def retire(facts: Facts) -> Action | None:
+    """Row 14: the old one is switched off after the overlap, and removed after the soak."""
+    for leaving in facts.leaving:
+        if leaving.secret.active:
+            step = switch_off(facts, leaving)
+            if step is not None and not isinstance(step, Rest):
+                return step
+        elif facts.now >= leaving.soak_ends(facts.policy):
+            return Delete(leaving.secret.id, "soak over")
+    return None
+
+
+def renew(facts: Facts) -> Action | None:
+    """Row 15: the current one works, and its time has come."""
+    reason = _why_renew(facts)
+    if reason is None:
+        return None
+    return _begin(facts, reason) if facts.slot_free else free_a_slot(facts)
+
+
+def rest(facts: Facts) -> Rest:
+    """Row 16: until the earliest thing that is due."""
+    waits = [step for leaving in facts.leaving if isinstance(step := _next_of(facts, leaving), Rest)]
+    if facts.alive is not None:
+        waits.append(_until_renewal(facts, facts.alive.created + facts.policy.rotate_after))
+    timed = [wait for wait in waits if wait.until is not None]
+    return min(
+        timed, key=lambda wait: wait.until or facts.now, default=(waits or [Rest(None, Waiting.NEXT_ROTATION)])[0]
+    )
+
+
+ROWS: tuple[Callable[[Facts], Action | None], ...] = (
+    paused,
+    not_ours_to_rotate,
+    consumer_path_lost,
+    was_promoted,
+    discard,
+    base_moved,
+    register,
+    candidate_switched_off,
+    promote,
+    scrub,
+    onboard,
+    current_is_dead,
+    refused_although_active,
+    duplicate,
+    retire,
+    renew,
+)
+
+
+def _begin(facts: Facts, reason: Reason) -> Action:
+    """Stage a new value, if the policy lets us begin and the day's cap is not reached."""
+    if facts.policy.mode is Mode.MANUAL and not facts.seen.told and facts.order is None:
+        return Rest(None, Waiting.TOLD, reason.value)
+    today = [made for made in facts.staging.made if facts.now - made.at < timedelta(days=1)]
+    if len(today) >= facts.policy.daily_cap:
+        return Blocked(
+            Block.CAP,
+            f"{len(today)} secrets were made for this target in 24 hours",
+            "Find out what undoes them before the next run; `daily_cap` raises the limit.",
+        )
+    return Stage(reason)
+
+
+def _adopt(secret: OktaSecret, *, replace: bool) -> Action:
+    if secret.value is None:
+        return Blocked(
+            Block.HIDDEN,
+            f"Okta does not show the value of {secret.id}",
+            "Give our role the permission to view client credentials, or set `onboard: rotate`.",
+        )
+    return Adopt(secret, replace=replace)
+
+
+def _newer_foreign(facts: Facts) -> OktaSecret | None:
+    """The secret that an admin made to replace the dead one: adopt it rather than fight it."""
+    assert facts.current
+    since = max((secret.created for secret in facts.matches), default=facts.current.created)
+    found = [it for it in facts.foreign if it.active and it.value is not None and it.created > since]
+    return max(found, key=lambda secret: secret.created, default=None)
+
+
+def _urgent(facts: Facts) -> bool:
+    """Whether nobody is served by waiting for a window."""
+    ordered_now = facts.order is not None and facts.order.mode is OrderMode.NOW
+    return facts.value is None or facts.dead or ordered_now
+
+
+def _why_renew(facts: Facts) -> Reason | None:
+    current, order = facts.alive, facts.order
+    if current is None:
+        return None
+    in_window = is_open(facts.policy.windows, facts.now)
+    if order is not None:
+        at_once = order.mode is OrderMode.NOW or facts.now >= order.placed_at + ORDER_WITHIN
+        return Reason.ORDERED if at_once or in_window else None
+    expired = facts.now >= current.created + facts.policy.rotate_after
+    may_begin = facts.policy.mode is not Mode.MANUAL or facts.seen.told
+    return Reason.EXPIRED if expired and may_begin and in_window else None
+
+
+def _until_renewal(facts: Facts, due: datetime) -> Rest:
+    if facts.order is not None:
+        opens = next_opening(facts.policy.windows, facts.now)
+        return Rest(min(opens, facts.order.placed_at + ORDER_WITHIN), Waiting.WINDOW, "ordered")
+    if facts.policy.mode is Mode.MANUAL:
+        return Rest(None, Waiting.TOLD, Reason.EXPIRED.value if facts.now >= due else "")
+    if facts.now >= due:
+        return Rest(next_opening(facts.policy.windows, facts.now), Waiting.WINDOW, Reason.EXPIRED.value)
+    return Rest(next_opening(facts.policy.windows, due), Waiting.NEXT_ROTATION)
+
+
+def _next_of(facts: Facts, leaving: Leaving) -> Action | None:
+    if leaving.secret.active:
+        return switch_off(facts, leaving)
+    return Rest(leaving.soak_ends(facts.policy), Waiting.SOAK)
+
+
+def _said(facts: Facts) -> str:
+    return f"{facts.proof.level.value}, {facts.proof.detail}" if facts.proof else "nothing"
+
+
+def _method(method: AuthMethod) -> str:
+    return "an unknown method" if method is AuthMethod.OTHER else f"`{method.value}`"

@@ -1,0 +1,110 @@
+"""How secrets leave: when one may be switched off, removed, and which goes first when a slot is needed.
+
+* The current one is proven in this pass before anything that may still be in use is switched off.
+* While the current one is dead nothing waits for a soak, but the last active secret is never touched.
+* A wait is returned only if no other secret can go now: an old inactive one must not be hidden by the only active.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rotator.core import backoff
+from rotator.core.actions import Block, Blocked, Deactivate, Delete, Rest, Verify, Waiting
+from rotator.core.model import OrderMode, RetiringMode
+from rotator.core.schedule import next_opening
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rotator.core.actions import Action
+    from rotator.core.facts import Facts, Leaving
+    from rotator.core.model import OktaSecret
+
+
+def free_a_slot(facts: Facts) -> Action:
+    """Return the next step towards a free slot: a removal, a wait, or blocked with the ids."""
+    waits: list[Rest] = []
+    for step in _ways(facts):
+        if not isinstance(step, Rest):
+            return step
+        waits.append(step)
+    if waits:
+        return min(waits, key=lambda rest: rest.until or facts.now)
+    ids = ", ".join(sorted(secret.id for secret in facts.seen.secrets))
+    return Blocked(
+        Block.SLOTS_FULL,
+        f"Okta holds two secrets that may not be removed: {ids}",
+        "Deactivate and delete the one that nobody uses in the Okta admin console; the next run goes on.",
+    )
+
+
+def _ways(facts: Facts) -> Iterator[Action]:
+    """Yield what could free a slot, best first."""
+    if facts.dead:
+        yield from (Delete(secret.id, "revoked") for secret in facts.matches)
+    if (step := drop_duplicate(facts)) is not None:
+        yield step
+    inactive = [leaving for leaving in facts.leaving if not leaving.secret.active]
+    yield from (Delete(it.secret.id, "soak over") for it in inactive if _may_go(facts, it))
+    yield from (
+        Delete(secret.id, "inactive for long") for secret in facts.foreign if not secret.active and _old(facts, secret)
+    )
+    for leaving in facts.leaving:
+        if leaving.secret.active and (step := _switch_off_for_room(facts, leaving)) is not None:
+            yield step
+    yield from (Rest(it.soak_ends(facts.policy), Waiting.SOAK) for it in inactive)
+    yield from (
+        Rest(secret.changed + facts.policy.reclaim_after, Waiting.SLOT) for secret in facts.foreign if not secret.active
+    )
+
+
+def switch_off(facts: Facts, leaving: Leaving) -> Action | None:
+    """Return the step that switches a leaving secret off; None while somebody else wants it."""
+    if leaving.toggled:
+        return None
+    if facts.now < (ends := leaving.overlap_ends(facts.policy)):
+        return Rest(ends, Waiting.OVERLAP)
+    opens = next_opening(facts.policy.windows, facts.now)
+    if facts.now < opens and leaving.mode is not RetiringMode.NOW:
+        return Rest(opens, Waiting.WINDOW)
+    if facts.alive is None or facts.value is None:
+        return None
+    if facts.proof is None:
+        return Verify(facts.value, "current")
+    if not facts.proof.level.good:
+        return Rest(facts.now + backoff.delay(facts.proof.tries), Waiting.VERIFICATION, facts.proof.detail)
+    return Deactivate(leaving.secret.id, "overlap over")
+
+
+def drop_duplicate(facts: Facts) -> Action | None:
+    """Two secrets carry the current value, by a late duplicate of a create: one of them goes."""
+    if len(facts.matches) < 2 or facts.alive is None or facts.current is None:
+        return None
+    recorded = facts.current.secret_id
+    keep = min(facts.matches, key=lambda secret: (not secret.active, secret.id != recorded, secret.created, secret.id))
+    extra = next(secret for secret in facts.matches if secret is not keep)
+    if extra.active:
+        return Deactivate(extra.id, "duplicate of the current one")
+    return Delete(extra.id, "duplicate of the current one")
+
+
+def _switch_off_for_room(facts: Facts, leaving: Leaving) -> Action | None:
+    if facts.alive is not None:
+        return switch_off(facts, leaving)
+    if leaving.toggled:
+        return None
+    if facts.now < (ends := leaving.overlap_ends(facts.policy)):
+        return Rest(ends, Waiting.OVERLAP)
+    if len(facts.active) < 2:
+        return None
+    return Deactivate(leaving.secret.id, "overlap over")
+
+
+def _may_go(facts: Facts, leaving: Leaving) -> bool:
+    ordered_now = facts.order is not None and facts.order.mode is OrderMode.NOW
+    return facts.dead or ordered_now or facts.now >= leaving.soak_ends(facts.policy)
+
+
+def _old(facts: Facts, secret: OktaSecret) -> bool:
+    return facts.now >= secret.changed + facts.policy.reclaim_after
