@@ -97,8 +97,9 @@ class TokenEndpoint(Protocol):
     async def prove(self, app: App, value: SecretValue, settings: VerifySettings) -> Proof:
         """Authenticate as the app with that value and say what it showed. Any token it yields is revoked.
 
-        `client_credentials` where the app has that grant, else the introspection probe. It never raises for
-        what the server answers or fails to answer: that is `INCONCLUSIVE`, with the cause in `detail`.
+        `client_credentials` where the app has that grant and the settings name a server (the org's own gives no
+        token for a secret), else the introspection probe. It never raises for what the server answers or fails to
+        answer: that is `INCONCLUSIVE`, with the cause in `detail`.
         """
         ...
 

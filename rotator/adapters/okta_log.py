@@ -1,0 +1,93 @@
+"""The OktaLog port: one bounded, filtered query per question, read as raw JSON.
+
+* An act is ours if the actor is our own service app. With an administrator's API token the actor is that person, so
+  our User-Agent tells; a person with the same token and another tool is not us.
+* The query covers a few minutes round the time at which the secret last changed: its volume does not grow with the
+  number of apps, and Okta's own clock is on both sides of the comparison.
+* Which of the event's fields names the secret is not documented well: its id or its hash counts wherever it stands
+  among the targets and the debug data (contracts: Okta 4.1).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from rotator.adapters.okta_connection import USER_AGENT_PREFIX
+from rotator.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rotator.adapters.okta_session import OktaSession
+    from rotator.core.model import App, OktaSecret
+
+EITHER_SIDE = timedelta(minutes=5)
+DEACTIVATED = "app.oauth2.credentials.lifecycle.deactivate"
+
+
+class OktaSystemLog:
+    """The System Log of one org."""
+
+    def __init__(self, session: OktaSession) -> None:
+        """Talk through `session`; whoever made it closes it."""
+        self._session = session
+
+    async def deactivated_by_us(self, app: App, secret: OktaSecret) -> bool:  # noqa: ARG002 -- secret ids are unique
+        """Say whether the last deactivation of that secret was our own act."""
+        query = urlencode(
+            {
+                "since": _stamp(secret.changed - EITHER_SIDE),
+                "until": _stamp(secret.changed + EITHER_SIDE),
+                "filter": f'eventType eq "{DEACTIVATED}"',
+                "sortOrder": "DESCENDING",
+                "limit": "1000",
+            }
+        )
+        page = await self._session.read(lambda client: client.fetch(f"/api/v1/logs?{query}"))
+        events = self._events(page.document)
+        last = next((event for event in events if _names(event, {secret.id, secret.hash})), None)
+        return last is not None and self._is_ours(last)
+
+    def _events(self, page: object) -> list[dict[str, Any]]:
+        if not isinstance(page, list):
+            raise UnavailableError(f"okta {self._session.connection.host}: the System Log is no list")
+        seen = [event for event in page if isinstance(event, dict) and _succeeded(event)]
+        return sorted(seen, key=lambda event: str(event.get("published")), reverse=True)
+
+    def _is_ours(self, event: dict[str, Any]) -> bool:
+        us = self._session.our_client_id
+        if us is not None:
+            actor = _inner(event, "actor")
+            return us in {actor.get("id"), actor.get("alternateId")}
+        agent = _inner(_inner(event, "client"), "userAgent").get("rawUserAgent")
+        return isinstance(agent, str) and agent.startswith(USER_AGENT_PREFIX)
+
+
+def _succeeded(event: dict[str, Any]) -> bool:
+    return event.get("eventType") == DEACTIVATED and _inner(event, "outcome").get("result") == "SUCCESS"
+
+
+def _names(event: dict[str, Any], names: set[str]) -> bool:
+    return not names.isdisjoint(_strings([event.get("target"), event.get("debugContext")]))
+
+
+def _strings(node: object) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from _strings(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _strings(value)
+
+
+def _inner(item: dict[str, Any], name: str) -> dict[str, Any]:
+    value = item.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
