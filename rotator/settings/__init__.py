@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from rotator.settings.load import fileless, find, load
 from rotator.settings.model import (
     AppRoleAuth,
     JwtAuth,
@@ -37,7 +38,10 @@ __all__ = [
     "SswsAuth",
     "TokenAuth",
     "Vault",
+    "fileless",
+    "find",
     "find_targets",
+    "load",
     "nearest",
     "staging_path",
 ]

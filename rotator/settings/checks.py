@@ -1,0 +1,73 @@
+"""What no single key can show: targets that would fight, policies that cannot work, names that lead nowhere."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rotator.settings.kinds import write_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
+    from rotator.core.model import Policy, Target
+    from rotator.settings.document import Document, Key
+    from rotator.settings.model import Org, Vault
+
+SLACK = timedelta(days=1)  # for retries: what fails in the evening is looked at in the morning
+# What we write beside the two fields (design: "What lies in Vault").
+RESERVED = frozenset(
+    {"client_secret_id", "rotation_id", "rotated_at", "retiring_secret_id", "retiring_mode"},
+)
+
+
+def check_policy(document: Document, key: Key, policy: Policy) -> None:
+    """Refuse a policy whose next rotation would be due before the last one is over."""
+    least = policy.overlap + policy.soak + SLACK
+    if policy.rotate_after <= least:
+        document.report(
+            (*key, "rotate_after"),
+            f"must be longer than overlap + soak + a day for retries, which is {write_duration(least)}; "
+            "make it longer, or those shorter",
+        )
+
+
+def check_targets(
+    document: Document, targets: Sequence[Target], orgs: Mapping[str, Org], vaults: Mapping[str, Vault]
+) -> None:
+    """Refuse targets that share an app or a path, or that write where they must not."""
+    apps: dict[Hashable, str] = {}
+    paths: dict[Hashable, str] = {}
+    names = {str(target.app_id): target.name for target in targets}  # an app id is accepted wherever a name is
+    for target in targets:
+        key: Key = ("targets", target.name)
+        vault = vaults[target.vault]
+        app = (orgs[target.org].host, target.app_id)
+        path = (vault.address, vault.namespace, str(target.consumer))
+        if (other := apps.setdefault(app, target.name)) != target.name:
+            document.report((*key, "app_id"), f"is the app of target `{other}` as well; remove one of the two")
+        if (other := paths.setdefault(path, target.name)) != target.name:
+            document.report(
+                (*key, "write_to", 0, "path"), f"target `{other}` writes there as well; give each a path of its own"
+            )
+        if (other := names.get(target.name, target.name)) != target.name:
+            document.report(key, f"is named like the app of target `{other}`; choose another name")
+        _check_destination(document, key, target, vaults)
+
+
+def _check_destination(document: Document, key: Key, target: Target, vaults: Mapping[str, Vault]) -> None:
+    place = (*key, "write_to", 0)
+    own = vaults[target.vault]
+    for vault in vaults.values():
+        same = (vault.address, vault.namespace) == (own.address, own.namespace)
+        if same and f"{target.consumer}/".startswith(f"{vault.staging}/"):
+            document.report((*place, "path"), "lies in the staging area, which is wiped; choose another path")
+            break
+    if target.consumer.path.split("/")[0] in {"data", "metadata"}:
+        document.warn((*place, "path"), "begins like an address of the API; the path is meant without `data/`")
+    fields = target.fields
+    if fields.client_id == fields.client_secret:
+        document.report((*place, "fields"), "both have the same name; give each its own")
+    for name, field in (("client_id", fields.client_id), ("client_secret", fields.client_secret)):
+        if field in RESERVED:
+            document.report((*place, "fields", name), "is the name of a field that we write ourselves; choose another")

@@ -1,0 +1,73 @@
+"""Keys and values that the design knows and this release does not act on, and secrets that stand in the open.
+
+They are refused in words of their own, and nothing else is said of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rotator.settings.document import Document, Key
+
+_ANY = "*"
+_SECTIONS = ("selections", "limits", "state", "health", "web", "control", "engine", "notify", "hooks", "log")
+_KEYS: tuple[Key, ...] = (
+    *((section,) for section in _SECTIONS),
+    ("okta", _ANY, "rate_share"),
+    *(("policies", _ANY, key) for key in ("usage", "wave", "backlog_spread", "notify", "hooks", "secret_source")),
+    ("policies", _ANY, "overlap", "max"),
+    *(("targets", _ANY, key) for key in ("overrides", "notify", "hooks", "secret_source", "usage")),
+)
+_VALUES: tuple[tuple[Key, frozenset[str]], ...] = (
+    (("okta", _ANY, "auth", "method"), frozenset({"dpop"})),
+    (("vaults", _ANY, "auth", "method"), frozenset({"cert", "aws"})),
+    (("policies", _ANY, "mode"), frozenset({"approve"})),
+)
+_IN_THE_OPEN = {
+    "token": "token_file",
+    "private_key": "key_file",
+    "key": "key_file",
+    "secret_id": "secret_id_file",
+    "jwt": "jwt_file",
+}
+
+
+def refuse_later(document: Document) -> None:
+    """Report what this release does not act on, and every secret that is written out."""
+    for pattern in _KEYS:
+        for key in _matches(document.data, pattern):
+            document.refuse(key, "is nothing that this release acts on yet; remove it")
+    for pattern, values in _VALUES:
+        for key in _matches(document.data, pattern):
+            if document.get(key) in values:
+                document.refuse(key, "is a value that this release does not act on yet; choose another")
+    for key in list(_matches(document.data, ("targets", _ANY, "write_to"))):
+        places = document.get(key)
+        if isinstance(places, list) and len(places) > 1:
+            document.report((*key, 1), "this release writes to one place for each target; remove the others")
+            del places[1:]
+    _refuse_secrets(document)
+
+
+def _refuse_secrets(document: Document) -> None:
+    for section in ("okta", "vaults"):
+        for name, instead in _IN_THE_OPEN.items():
+            for key in _matches(document.data, (section, _ANY, "auth", name)):
+                document.refuse(key, f"a secret may not stand here; put it into a file, and name that by `{instead}`")
+                document.told.add((*key[:-1], instead))
+
+
+def _matches(data: dict[str, Any], pattern: Key) -> Iterator[Key]:
+    """Return the keys that are there, in the shape of the pattern."""
+    found: list[tuple[Key, Any]] = [((), data)]
+    for step in pattern:
+        found = [
+            ((*key, name), value[name])
+            for key, value in found
+            if isinstance(value, dict)
+            for name in ([*value] if step == _ANY else [step] if step in value else [])
+        ]
+    return (key for key, _ in found)
