@@ -56,6 +56,7 @@ class FileLeases:
             _lock(file, target)
             yield
             _write(file, "")
+            fcntl.flock(file, fcntl.LOCK_UN)  # closing frees it only once every child has closed it as well
         finally:
             os.close(file)
 
