@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -58,7 +58,7 @@ class Question:
     path: str
     writes: bool
     login: bool = False
-    hidden: Sequence[str] = ()
+    hidden: Sequence[str] = field(default=(), repr=False)
 
     def says(self, text: str) -> str:
         """Return the line of an error: which org, what was asked, what came."""

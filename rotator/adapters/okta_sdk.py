@@ -68,6 +68,7 @@ def open_pool(connection: OktaConnection) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         proxy=connection.proxy,
+        skip_auto_headers=["Content-Type"],  # else a POST without a body claims to be an octet stream
         trace_configs=[trace],
     )
 
