@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from rotator.printable import printable
+
 if TYPE_CHECKING:
     from rotator.settings import Settings
 
@@ -38,7 +40,7 @@ class Invocation:
 
         settings = load(self.config)
         for warning in settings.warnings:
-            click.echo(f"rotator: warning: {warning}", err=True)
+            click.echo(f"rotator: warning: {printable(warning)}", err=True)
         return settings
 
 

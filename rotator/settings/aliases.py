@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from rotator.settings.schema import OrgSection, VaultSection
+from rotator.settings.schema_connections import OrgSection, VaultSection
 
 if TYPE_CHECKING:
     from rotator.settings.document import Document, Key

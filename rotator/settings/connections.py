@@ -17,7 +17,7 @@ from rotator.settings.model import (
     TokenAuth,
     Vault,
 )
-from rotator.settings.schema import (
+from rotator.settings.schema_connections import (
     AppRoleSection,
     JwtSection,
     KubernetesSection,

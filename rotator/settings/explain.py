@@ -37,18 +37,19 @@ def validated(document: Document, key: Key, shape: type[Shape]) -> Shape | None:
     except ValidationError as failure:
         found = failure.errors(include_input=False, include_url=False)
     for each in found:
-        place = _place(document, key, each["loc"])
+        place = _place(document, key, each)
         document.report(place, _sentence(each, document.get(place), shape))
     return None
 
 
-def _place(document: Document, key: Key, loc: tuple[str | int, ...]) -> Key:
-    """Return the key of the file; pydantic adds the tag of the chosen alternative to it."""
+def _place(document: Document, key: Key, error: Mapping[str, Any]) -> Key:
+    """Return the key of the file; in pydantic's the tags of the chosen alternatives stand between."""
+    loc = error["loc"]
     place = key
-    for step in loc:
+    for index, step in enumerate(loc):
         above = document.get(place)
-        last = step == loc[-1]
-        if isinstance(above, (dict, list)) and (document.get((*place, step)) is not None or last or step in above):
+        absent = error["type"] == "missing" and index == len(loc) - 1
+        if document.get((*place, step)) is not None or absent or (isinstance(above, dict) and step in above):
             place = (*place, step)
     return place
 

@@ -44,6 +44,7 @@ def refuse_later(document: Document) -> None:
         for key in _matches(document.data, pattern):
             if document.get(key) in values:
                 document.refuse(key, "is a value that this release does not act on yet; choose another")
+                document.told.add(key[:-1] if key[-1] == "method" else key)  # what goes with a method is moot
     for key in list(_matches(document.data, ("targets", _ANY, "write_to"))):
         places = document.get(key)
         if isinstance(places, list) and len(places) > 1:

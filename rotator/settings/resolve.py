@@ -28,7 +28,8 @@ from rotator.settings.explain import validated
 from rotator.settings.later import refuse_later
 from rotator.settings.model import Org, Settings, Vault, nearest, staging_path
 from rotator.settings.overrides import apply_overrides
-from rotator.settings.schema import Configuration, OrgSection, PolicySection, TargetSection, VaultSection
+from rotator.settings.schema import Configuration, PolicySection, TargetSection
+from rotator.settings.schema_connections import OrgSection, VaultSection
 from rotator.settings.shown import shown_settings
 from rotator.settings.vendor_environment import fill_from_environment
 

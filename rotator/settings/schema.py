@@ -1,193 +1,29 @@
-"""The shape of the configuration: each section, its keys, their kinds, and what each means.
+"""The shape of the configuration: policies, targets, and the whole.
 
-The descriptions are what editors show; `config schema` and `config/rotator.schema.json` are made from here.
+The descriptions are what editors show: the JSON Schema is made from here and from `schema_connections`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-# Pydantic looks these up when it builds the models.
-from rotator.core.model import FieldNames as _FieldNames
-from rotator.core.model import Policy as _Policy
-from rotator.settings.kinds import (
-    AnswerTime,
+from rotator.core.model import FieldNames, Policy
+from rotator.settings.kinds import (  # noqa: TC001 -- pydantic looks them up when it builds the models
     AppIdText,
     Duration,
-    Flag,
     Number,
-    OrgUrl,
     Path,
-    ProxyUrl,
     Segment,
     Text,
     TimeOfDay,
-    VaultUrl,
-    Words,
     Zone,
-    write_duration,
 )
+from rotator.settings.schema_connections import OrgSection, Section, VaultSection, written
 
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-
-def _written(length: timedelta | str) -> Any:
-    """Return a default as it would stand in the file; it is validated like what does."""
-    return length if isinstance(length, str) else write_duration(length)
-
-
-_DEFAULT = _Policy()
-_FIELDS = _FieldNames()
-SECRET = "A path, `env:NAME`, or `cred:NAME` for a systemd credential."  # noqa: S105 -- says where one may lie
-SCOPES = ["okta.apps.read", "okta.apps.manage", "okta.logs.read"]
-
-
-def _relax(schema: dict[str, Any], model: type[Section]) -> None:
-    """Take out of `required` what is filled in where it is absent."""
-    required = [name for name in schema.get("required", []) if name not in model.filled_in]
-    schema.pop("required", None)
-    if required:
-        schema["required"] = required
-
-
-class Section(BaseModel):
-    """A mapping of the configuration with just these keys."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        hide_input_in_errors=True,
-        validate_default=True,  # so that defaults can stand as people write them, here and in the JSON Schema
-        json_schema_extra=_relax,
-    )
-    filled_in: ClassVar[frozenset[str]] = frozenset()
-
-
-# --- Okta -------------------------------------------------------------------------------------------------
-
-
-class SswsSection(Section):
-    """An API token that an administrator made in the console."""
-
-    filled_in = frozenset({"token_file"})
-
-    method: Literal["ssws"]
-    token_file: Text = Field(description=f"The token. {SECRET} Absent: OKTA_CLIENT_TOKEN.")
-
-
-class PrivateKeyJwtSection(Section):
-    """A service app with a key pair and granted scopes; the better choice."""
-
-    filled_in = frozenset({"client_id", "key_file"})
-
-    method: Literal["private_key_jwt"]
-    client_id: Text = Field(description="The service app's client id. Absent: OKTA_CLIENT_CLIENTID.")
-    key_file: Text = Field(description=f"Its private key, PEM or JWK. {SECRET} Absent: OKTA_CLIENT_PRIVATEKEY.")
-    kid: Text | None = Field(default=None, description="The key's id at Okta, where the app has several.")
-    scopes: Words = Field(
-        default=SCOPES, min_length=1, description="The scopes to ask for. Absent: OKTA_CLIENT_SCOPES."
-    )
-
-
-class OrgSection(Section):
-    """One Okta org and how to reach it."""
-
-    filled_in = frozenset({"org_url", "auth"})
-
-    org_url: OrgUrl = Field(description="`https://` and the org's host. Absent: OKTA_CLIENT_ORGURL.")
-    auth: Annotated[SswsSection | PrivateKeyJwtSection, Field(discriminator="method")] = Field(
-        description="How the program proves to Okta who it is. Absent: OKTA_CLIENT_*."
-    )
-    ca_file: Text | None = Field(
-        default=None, description="The authorities that may vouch for Okta. Default: the system's."
-    )
-    proxy: ProxyUrl | None = Field(default=None, description="The proxy on the way to Okta.")
-    answer_within: AnswerTime = Field(default=_written("10s"), description="How long Okta may take to answer one call.")
-    propagation: AnswerTime = Field(default=_written("5s"), description="How long a change may take to be seen by all.")
-
-
-# --- Vault ------------------------------------------------------------------------------------------------
-
-
-class TokenSection(Section):
-    """A token that somebody else, such as Vault Agent, keeps alive."""
-
-    filled_in = frozenset({"token_file"})
-
-    method: Literal["token"]
-    token_file: Text = Field(description=f"The token. {SECRET} Absent: VAULT_TOKEN, or ~/.vault-token.")
-
-
-class AppRoleSection(Section):
-    """AppRole."""
-
-    method: Literal["approle"]
-    role_id: Text | None = Field(
-        default=None, description="The role id itself; it is no secret. Or name `role_id_file`."
-    )
-    role_id_file: Text | None = Field(default=None, description=f"The role id. {SECRET}")
-    secret_id_file: Text = Field(description=f"The secret id. {SECRET}")
-    wrapped: Flag = Field(default=False, description="The file holds a wrapping token; it is good for one login.")
-    mount: Path = Field(default="approle", description="Where the auth method is mounted.")
-
-    @model_validator(mode="after")
-    def _one_role_id(self) -> AppRoleSection:
-        if (self.role_id is None) == (self.role_id_file is None):
-            raise ValueError("needs a role id; write either `role_id` or `role_id_file`")
-        return self
-
-
-class KubernetesSection(Section):
-    """The service account of the pod."""
-
-    method: Literal["kubernetes"]
-    role: Text = Field(description="The role in Vault.")
-    jwt_file: Text = Field(
-        default="/var/run/secrets/kubernetes.io/serviceaccount/token", description=f"The pod's token. {SECRET}"
-    )
-    mount: Path = Field(default="kubernetes", description="Where the auth method is mounted.")
-
-
-class JwtSection(Section):
-    """A JSON Web Token of an issuer that Vault trusts."""
-
-    method: Literal["jwt"]
-    role: Text = Field(description="The role in Vault.")
-    jwt_file: Text = Field(description=f"The token. {SECRET}")
-    mount: Path = Field(default="jwt", description="Where the auth method is mounted.")
-
-
-class StagingSection(Section):
-    """Where new values wait until they are proven. Nobody but this program may read here."""
-
-    mount: Path = Field(default="secret", description="A KV v2 mount.")
-    prefix: Path = Field(default="rotator/staging", description="The path under it.")
-
-
-class VaultSection(Section):
-    """One Vault and how to reach it."""
-
-    filled_in = frozenset({"address", "auth"})
-
-    address: VaultUrl = Field(description="`https://`, host and port. Absent: VAULT_ADDR.")
-    namespace: Path | None = Field(default=None, description="The namespace. Absent: VAULT_NAMESPACE.")
-    auth: Annotated[TokenSection | AppRoleSection | KubernetesSection | JwtSection, Field(discriminator="method")] = (
-        Field(description="How the program logs in. Absent: VAULT_TOKEN.")
-    )
-    ca_file: Text | None = Field(
-        default=None, description="The authorities that may vouch for Vault. Absent: VAULT_CACERT."
-    )
-    proxy: ProxyUrl | None = Field(default=None, description="The proxy on the way to Vault.")
-    answer_within: AnswerTime = Field(
-        default=_written("10s"), description="How long Vault may take to answer one call."
-    )
-    staging: StagingSection = Field(
-        default=StagingSection(), description="Where new values wait until they are proven."
-    )
+_DEFAULT = Policy()
+_FIELDS = FieldNames()
 
 
 # --- Policies ---------------------------------------------------------------------------------------------
@@ -224,18 +60,18 @@ class PolicySection(Section):
         default="adopt", description="What to do with an app that has one active secret and an empty path in Vault."
     )
     rotate_after: Duration = Field(
-        default=_written(_DEFAULT.rotate_after), description="The age at which a secret is replaced."
+        default=written(_DEFAULT.rotate_after), description="The age at which a secret is replaced."
     )
     overlap: OverlapSection = Field(
-        default=_written(_DEFAULT.overlap),
+        default=written(_DEFAULT.overlap),
         description="How long the old secret stays good after the new one is out.",
     )
     soak: Duration = Field(
-        default=_written(_DEFAULT.soak),
+        default=written(_DEFAULT.soak),
         description="How long the old secret stays switched off before it is deleted.",
     )
     reclaim_after: Duration = Field(
-        default=_written(_DEFAULT.reclaim_after),
+        default=written(_DEFAULT.reclaim_after),
         description="After so long an inactive secret that is not ours may be deleted for room.",
     )
     on_unknown_value: Literal["block", "rotate"] = Field(

@@ -1,0 +1,276 @@
+"""Everything that a configuration may get wrong: the message has the line, the key, what is wrong and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rotator.errors import ConfigError
+from rotator.settings.document import Document
+from tests.settings.files import CANARY, GOOD, changed, loaded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECOND = "\n  other:\n    app_id: {app}\n    policy: prod\n    write_to: [{{mount: {mount}, path: {path}}}]\n"
+TWO = changed("vaults:", "  beta: {org_url: https://beta.okta.com, auth: {method: ssws, token_file: token}}\nvaults:")
+
+
+def second(*, app: str = "0oa2example2example2", mount: str = "kv", path: str = "other/okta") -> str:
+    return GOOD.rstrip() + SECOND.format(app=app, mount=mount, path=path)
+
+
+def wrong(text: str, line: int, said: str, *, name: str) -> object:
+    return pytest.param(text, line, said, id=name)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        # --- the file itself
+        wrong("okta: [1\n", 2, "this is no valid YAML", name="a bracket is left open"),
+        wrong(changed("  prod:", "\t prod:"), 10, "this is no valid YAML", name="a tab indents"),
+        wrong(GOOD + "targets: {}\n", 16, "targets: is there twice, first in line 11; remove one", name="a key twice"),
+        wrong(changed("mode: auto,", "mode: !!str auto,"), 10, "tags are not supported; remove", name="a tag"),
+        wrong(GOOD + "---\na: 1\n", 16, "a second document begins here; keep one", name="two documents"),
+        wrong("- okta\n", 1, "must be a mapping; begin with `okta:`", name="a list"),
+        wrong("okta: &a {x: *a}\n", 1, "this alias has no anchor before it; write the value out", name="itself"),
+        wrong("okta: " + "[" * 40 + "]" * 40, 1, "nested deeper than 12 levels", name="too deep"),
+        wrong(GOOD + "<<: {a: 1}\n", 16, "merge keys are not part of YAML 1.2; write the keys out", name="a merge key"),
+        # --- keys
+        wrong(changed("policy: prod", "polcy: prod"), 14, "targets.billing.polcy: is no key that belongs here; "
+              "did you mean `policy`?", name="a misspelt key"),
+        wrong(changed("path: billing/okta", "pth: billing/okta"), 15, "write_to[0].pth: is no key that belongs here; "
+              "did you mean `path`?", name="a misspelt key inside a list"),
+        wrong(changed("token_file: token", "token_fil: token"), 4, "okta.acme.auth.token_fil: is no key that belongs "
+              "here; did you mean `token_file`?", name="a misspelt key of a login"),
+        wrong(changed("overlap: 7d", "overlap: {mn: 7d}"), 10, "policies.prod.overlap.mn: is no key that belongs here",
+              name="a misspelt key of overlap"),
+        wrong(GOOD + "polices: {}\n", 16, "polices: is no section of a configuration; did you mean `policies`?",
+              name="a misspelt section"),
+        wrong(changed("    app_id: 0oa1example1example1\n", ""), 12, "targets.billing.app_id: is missing; add it",
+              name="a missing key"),
+        wrong(changed("  billing:\n", "  billing: {}\n  b:\n"), 12, "targets.billing.write_to: is missing; add it",
+              name="an empty mapping"),
+        wrong(GOOD + "  empty:\n", 16, "targets.empty: is empty; fill it in or remove it", name="an empty entry"),
+        wrong(changed("policy: prod", "policy:"), 14, "targets.billing.policy: is empty; it must be text",
+              name="empty"),
+        wrong(changed("  billing:\n", "  bil ling:\n"), 12, "is no name; use up to 64", name="a name with a space"),
+        # --- types
+        wrong(changed("role_id: rotator", "role_id: 12345"), 8, "vaults.main.auth.role_id: must be text; put it in "
+              "quotes", name="a number for text"),
+        wrong(changed("role_id: rotator", "role_id: r, wrapped: yes"), 8, "auth.wrapped: must be `true` or `false`",
+              name="yes for true"),
+        wrong(changed("mode: auto,", 'mode: auto, daily_cap: "4",'), 10, "daily_cap: must be a whole number",
+              name="text for a number"),
+        wrong(changed("mode: auto,", "mode: auto, daily_cap: 0,"), 10, "daily_cap: is too small; it must be at least 1",
+              name="a cap of nothing"),
+        wrong(changed("mode: auto,", "mode: auto, daily_cap: 999,"), 10, "daily_cap: is too large; it must be at most",
+              name="a cap beyond sense"),
+        wrong(changed("[{mount: kv, path: billing/okta}]", "kv/billing"), 15, "write_to: must be a list; begin each",
+              name="text for a list"),
+        wrong(changed("[{mount: kv, path: billing/okta}]", "[]"), 15, "write_to: is empty; it needs at least one entry",
+              name="a list of nothing"),
+        wrong(changed("{method: ssws, token_file: token}", "token"), 4, "okta.acme.auth: must be a mapping",
+              name="text for a mapping"),
+        wrong("targets: []\n" + GOOD.split("targets:")[0], 1, "targets: must be a mapping", name="a list of targets"),
+        # --- values
+        wrong(changed("mode: auto", "mode: automatic"), 10, "policies.prod.mode: must be `observe` or `auto` or "
+              "`manual`", name="an unknown mode"),
+        wrong(changed("method: ssws", "method: password"), 4, "okta.acme.auth: has an unknown `method`; it must be",
+              name="an unknown method"),
+        wrong(changed("method: ssws, ", ""), 4, "okta.acme.auth: has no `method`; add it", name="no method"),
+        wrong(changed("rotate_after: 90d", "rotate_after: 90 days"), 10, "is no duration; write a number and one of",
+              name="a duration in words"),
+        wrong(changed("rotate_after: 90d", "rotate_after: 90"), 10, "is no duration; write a number and one of",
+              name="a duration without a unit"),
+        wrong(changed("rotate_after: 90d", "rotate_after: -90d"), 10, "is no duration", name="a negative duration"),
+        wrong(changed("soak: 3d", "soak: 0d"), 10, "policies.prod.soak: is no time at all; it must be longer than zero",
+              name="a duration of nothing"),
+        wrong(changed("rotate_after: 90d", "rotate_after: 99999w"), 10, "is too long; at most 3650d makes sense here",
+              name="a duration of centuries"),
+        wrong(changed("com\n    auth: {method: s", "com\n    answer_within: 1h\n    auth: {method: s"), 4,
+              "okta.acme.answer_within: is too long; at most 5m", name="an answer that takes an hour"),
+        wrong(changed("rotate_after: 90d", "rotate_after: 11d"), 10, "policies.prod.rotate_after: must be longer than "
+              "overlap + soak + a day for retries, which is 11d; make it longer", name="rotations that overlap"),
+        wrong(changed("overlap: 7d", "overlap: {min: 89d}"), 10, "policies.prod.rotate_after: must be longer",
+              name="an overlap that never ends"),
+        wrong(changed("soak: 3d", "windows: [{days: [mon], from: 9:00, to: '16:00', zone: UTC}]"), 10,
+              "windows[0].from: is no time of day; write it in quotes, with two digits", name="a time of one digit"),
+        wrong(changed("soak: 3d", "windows: [{days: [mon], from: '09:00', to: '24:00', zone: UTC}]"), 10,
+              "windows[0].to: is no time of day", name="a time after midnight"),
+        wrong(changed("soak: 3d", "windows: [{days: [monday], from: '09:00', to: '10:00', zone: UTC}]"), 10,
+              "windows[0].days[0]: must be `mon` or `tue`", name="a day written out"),
+        wrong(changed("soak: 3d", "windows: [{days: [], from: '09:00', to: '10:00', zone: UTC}]"), 10,
+              "windows[0].days: is empty; it needs at least one entry", name="a window without days"),
+        wrong(changed("soak: 3d", "windows: [{days: [mon], from: '09:00', to: '10:00', zone: CEST5}]"), 10,
+              "windows[0].zone: is no time zone; write an IANA name", name="an unknown zone"),
+        wrong(changed("soak: 3d", "windows: [{days: [mon], from: '09:00', to: '10:00', zone: ../../etc/passwd}]"), 10,
+              "windows[0].zone: is no time zone; write an IANA name", name="a zone that is a path"),
+        # --- addresses
+        wrong(changed("https://acme.okta.com", "http://acme.okta.com"), 3, "okta.acme.org_url: is not encrypted; write "
+              "`https://`", name="http"),
+        wrong(changed("https://vault.example.com:8200", "http://10.0.0.7:8200"), 7, "vaults.main.address: is not "
+              "encrypted; write `https://`", name="http inside"),
+        wrong(changed("https://acme.okta.com", "https://me:pw@acme.okta.com"), 3, "has a user or a password in it; "
+              "remove", name="a password in an address"),
+        wrong(changed("https://acme.okta.com", "https://acme.okta.com/api/v1"), 3, "has a path or a query; write only",
+              name="a path in an address"),
+        wrong(changed("https://acme.okta.com", "https://acme.okta.com?x=1"), 3, "has a path or a query; write only",
+              name="a query in an address"),
+        wrong(changed("https://acme.okta.com", "https://acme.okta.com#"), 3, "has a path or a query; write only",
+              name="a fragment in an address"),
+        wrong(changed("https://acme.okta.com", "acme.okta.com"), 3, "is no URL; write `https://` and the host",
+              name="no scheme"),
+        wrong(changed("https://acme.okta.com", "ftp://acme.okta.com"), 3, "is no URL; write `https://`", name="ftp"),
+        wrong(changed("https://acme.okta.com", "https://acme.okta.com:port"), 3, "is no URL", name="a port in words"),
+        wrong(changed("https://acme.okta.com", '"https://acme.okta.com\\n"'), 3, "is no URL", name="a line break"),
+        wrong(changed("https://acme.okta.com", "https://acme-admin.okta.com"), 3, "is the address of the admin console;"
+              " remove `-admin`", name="the admin console"),
+        # --- names and paths
+        wrong(changed("policy: prod", "policy: prd"), 14, "targets.billing.policy: is no name under `policies`; did you"
+              " mean `prod`?", name="an unknown policy"),
+        wrong(changed("policy: prod", "policy: prod\n    org: acmee"), 15, "targets.billing.org: is no name under "
+              "`okta`; did you mean `acme`?", name="an unknown org"),
+        wrong(changed("policy: prod", "policy: prod\n    vault: qwert"), 15, "targets.billing.vault: is no name under "
+              "`vaults`; choose one of `main`", name="an unknown vault"),
+        wrong(TWO, 13, "targets.billing.org: is missing; add it", name="two orgs and none named"),
+        wrong(changed("0oa1example1example1", "billing"), 13, "targets.billing.app_id: is no app id; it has 20 letters",
+              name="a label for an app id"),
+        wrong(changed("path: billing/okta", "path: billing/../okta"), 15, "write_to[0].path: has a part that is empty, "
+              "`.` or `..`", name="a path that climbs"),
+        wrong(changed("path: billing/okta", "path: billing//okta"), 15, "write_to[0].path: has a part that is empty",
+              name="a path with a hole"),
+        wrong(changed("path: billing/okta", "path: /billing/okta"), 15, "write_to[0].path: begins or ends with a slash;"
+              " remove it", name="a path from the root"),
+        wrong(changed("path: billing/okta", "path: bill ing/okta"), 15, "has other characters than A-Z a-z 0-9 _ . -",
+              name="a path with a space"),
+        wrong(changed("mount: kv", "mount: .."), 15, "write_to[0].mount: has a part that is empty, `.` or `..`",
+              name="a mount that climbs"),
+        # --- secrets and files
+        wrong(changed("token_file: token", "token_file: /no/such/token"), 4, "okta.acme.auth.token_file: the file "
+              "`/no/such/token` cannot be read (no such file or directory); check the path", name="a missing file"),
+        wrong(changed("token_file: token", f"token_file: {CANARY}"), 4, "token_file: the file cannot be read",
+              name="a secret for a file"),
+        wrong(changed("token_file: token", f"token: {CANARY}"), 4, "okta.acme.auth.token: a secret may not stand here; "
+              "put it into a file, and name that by `token_file`", name="a secret in the open"),
+        wrong(changed("token_file: token", "token_file: env:NOT_SET"), 4, "names an environment variable that is not "
+              "set, or too long; set it", name="an unset variable"),
+        wrong(changed("token_file: token", "token_file: cred:okta"), 4, "names a systemd credential, but "
+              "$CREDENTIALS_DIRECTORY is not set", name="a credential outside systemd"),
+        wrong(changed("token_file: token", "token_file: ."), 4, "is empty or no plain file; check the path",
+              name="a folder for a file"),
+        wrong(changed("com\n    auth: {method: s", "com\n    ca_file: token\n    auth: {method: s"), 4,
+              "okta.acme.ca_file: holds no certificate in PEM form", name="an authority without certificates"),
+        wrong(changed("role_id: rotator, ", ""), 8, "vaults.main.auth: needs a role id; write either `role_id` or",
+              name="no role id"),
+        wrong(changed("role_id: rotator", "role_id: a, role_id_file: token"), 8, "vaults.main.auth: needs a role id; "
+              "write either `role_id` or", name="two role ids"),
+        # --- targets that would fight
+        wrong(second(app="0oa1example1example1"), 17, "targets.other.app_id: is the app of target `billing` as well; "
+              "remove one of the two", name="one app twice"),
+        wrong(second(path="billing/okta"), 19, "targets.other.write_to[0].path: target `billing` writes there as well; "
+              "give each a path of its own", name="one path twice"),
+        wrong(second(mount="kv/billing", path="okta"), 19, "target `billing` writes there as well",
+              name="one path twice, split in another place"),
+        wrong(second(mount="secret", path="rotator/staging/x"), 19, "targets.other.write_to[0].path: lies in the "
+              "staging area, which is wiped; choose another path", name="a path inside staging"),
+        wrong(second(mount="secret", path="rotator/staging"), 19, "lies in the staging area", name="staging itself"),
+        wrong(changed("path: billing/okta", "path: p, fields: {client_id: a, client_secret: a}"), 15,
+              "write_to[0].fields: both have the same name; give each its own", name="both fields of one name"),
+        wrong(changed("path: billing/okta", "path: p, fields: {client_secret: rotated_at}"), 15,
+              "fields.client_secret: is the name of a field that we write ourselves", name="a field that is ours"),
+        wrong(GOOD + "  0oa1example1example1:\n    app_id: 0oa9example9example9\n    policy: prod\n"
+              "    write_to: [{mount: kv, path: p}]\n", 16, "is named like the app of target `billing`; choose another",
+              name="a target named like an app"),
+        # --- known, but not yet
+        wrong(GOOD + "selections: {}\n", 16, "selections: is nothing that this release acts on yet; remove it",
+              name="selections"),
+        wrong(GOOD + "health: {listen: '0.0.0.0:1'}\n", 16, "health: is nothing that this release acts on yet",
+              name="health"),
+        wrong(changed("soak: 3d", "usage: required"), 10, "policies.prod.usage: is nothing that this release acts on",
+              name="usage"),
+        wrong(changed("overlap: 7d", "overlap: {min: 7d, max: 9d}"), 10, "policies.prod.overlap.max: is nothing that "
+              "this release acts on yet; remove it", name="overlap.max"),
+        wrong(changed("mode: auto", "mode: approve"), 10, "policies.prod.mode: is a value that this release does not "
+              "act on yet; choose another", name="approve"),
+        wrong(changed("method: approle", "method: aws"), 8, "vaults.main.auth.method: is a value that this release does"
+              " not act on yet", name="aws"),
+        wrong(changed("com\n    auth: {method: s", "com\n    rate_share: {routine: 0.4}\n    auth: {method: s"), 4,
+              "okta.acme.rate_share: is nothing that this release acts on yet", name="rate_share"),
+        wrong(changed("okta}]", "okta}, {mount: kv, path: b}]"), 15, "targets.billing.write_to[1]: this release writes "
+              "to one place for each target; remove the others", name="several places"),
+    ],
+)  # fmt: skip
+def test_a_problem_has_its_line_its_key_and_what_to_do(tmp_path: Path, text: str, line: int, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(tmp_path, text)
+
+    problems = refused.value.problems
+    assert [each for each in problems if each.startswith(f"{tmp_path}/config.yaml:{line}:") and said in each], problems
+    assert CANARY not in str(refused.value)
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(GOOD + "selections: {}\n", id="an early key"),
+        pytest.param(changed("method: approle", "method: aws"), id="an early method"),
+        pytest.param(changed("mode: auto", "mode: approve"), id="an early mode"),
+        pytest.param(changed("token_file: token", f"token: {CANARY}"), id="a secret in the open"),
+        pytest.param(changed("policy: prod", "polcy: prod"), id="a misspelt key"),
+        pytest.param(changed("https://acme.okta.com", "acme.okta.com"), id="an address without a scheme"),
+        pytest.param(changed("rotate_after: 90d", "rotate_after: 90"), id="a wrong policy that a target names"),
+    ],
+)
+def test_one_mistake_is_one_problem(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(tmp_path, text)
+
+    assert len(refused.value.problems) == 1, refused.value.problems
+
+
+def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = (
+        changed("https://acme.okta.com", "http://acme.okta.com")
+        .replace("soak: 3d", "soak: 0d")
+        .replace("secret_id_file: secret-id", "secret_id_file: /gone")
+        .replace("path: billing/okta", "path: ../okta")
+    )
+
+    with pytest.raises(ConfigError) as refused:
+        loaded(tmp_path, text)
+
+    lines = [int(problem.removeprefix(f"{tmp_path}/config.yaml:").split(":")[0]) for problem in refused.value.problems]
+    assert lines == [3, 8, 10, 15]
+
+
+def test_a_key_that_may_be_a_secret_is_not_repeated() -> None:
+    document = Document("config.yaml")
+    document.report(("okta", "acme", CANARY), "is no key that belongs here")
+
+    with pytest.raises(ConfigError) as refused:
+        document.raise_problems()
+    assert str(refused.value) == "config.yaml: okta.acme.?: is no key that belongs here"
+
+
+def test_a_path_that_looks_like_the_api_s_gets_a_warning(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, changed("path: billing/okta", "path: data/billing/okta"))
+
+    assert settings.warnings == (
+        f"{tmp_path}/config.yaml:15: targets.billing.write_to[0].path: begins like an address of the API; "
+        "the path is meant without `data/`",
+    )
+
+
+def test_a_file_that_anybody_may_change_gets_a_warning(tmp_path: Path) -> None:
+    loaded(tmp_path)
+    (tmp_path / "config.yaml").chmod(0o666)
+
+    from rotator.settings import load
+
+    settings = load(tmp_path / "config.yaml", environ={}, home=tmp_path)
+
+    assert ["everybody on this machine may change this file" in each for each in settings.warnings] == [True]
