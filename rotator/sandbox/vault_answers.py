@@ -1,0 +1,92 @@
+"""What goes between Vault's HTTP front and its engines: a question, an answer, a refusal.
+
+* Every answer is JSON with a newline at the end, `application/json` without a charset, `Cache-Control: no-store`.
+* An engine that answers None means "nothing there": 404 with `{"errors":[]}` to a read or list, else 204.
+* A refusal has a list of errors, which may be empty; Go's encoder escapes `&`, `<` and `>`.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from .http import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from .vault_tokens import Token
+
+Operation = Literal["read", "list", "create", "update", "patch", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to an engine: the path is relative to its mount."""
+
+    operation: Operation
+    path: str
+    now: datetime
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    token: Token | None = None
+    mount: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An engine's answer, to be put into the envelope."""
+
+    data: Mapping[str, Any] | None = None
+    auth: Mapping[str, Any] | None = None
+    status: int = 200
+    warnings: tuple[str, ...] = ()
+    lease_duration: int = 0
+    injected: bool = False  # the fields of `data` also stand at the top level
+    bare: bool = False  # no envelope: `data` is the body
+
+
+class RefusedError(Exception):
+    """An error answer: a status and what stands in `errors`."""
+
+    def __init__(self, status: int, *errors: str) -> None:
+        """Take what is sent."""
+        super().__init__(status, *errors)
+        self.status = status
+        self.errors = errors
+
+
+class EmptyAnswerError(Exception):
+    """A status with no body at all."""
+
+    def __init__(self, status: int) -> None:
+        """Take the status."""
+        super().__init__(status)
+        self.status = status
+
+
+def envelope(answer: Answer, *, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Wrap an answer as every logical endpoint does."""
+    body: dict[str, Any] = {
+        "request_id": str(uuid.uuid4()),
+        "lease_id": "",
+        "renewable": False,
+        "lease_duration": answer.lease_duration,
+        "data": answer.data if answer.data is None else dict(sorted(answer.data.items())),
+        "wrap_info": None,
+        "warnings": list(answer.warnings) or None,
+        "auth": answer.auth,
+    }
+    if answer.injected and answer.data:
+        body = {**answer.data, **body}
+    return {**body, **(extra or {})}
+
+
+def json_response(status: int, content: Any, *, content_type: str = "application/json") -> Response:
+    """Encode as Go does."""
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    for char in "&<>":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Response(status, (("Cache-Control", "no-store"), ("Content-Type", content_type)), text.encode() + b"\n")

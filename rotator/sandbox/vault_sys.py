@@ -1,0 +1,86 @@
+"""Vault's `sys/`: what tells about the server (contracts: Vault 1.9, 3.4, 3.5).
+
+* The mounts lookup needs no policy line of its own: anything allowed anywhere under the mount is enough. No mount
+  and no access give the same 403.
+* capabilities-self reads the ACL alone; it knows nothing of whether a path or a mount exists.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import vault_texts as texts
+from .vault_answers import Answer, RefusedError
+from .vault_fields import Fields
+
+if TYPE_CHECKING:
+    from .vault_answers import Ask
+    from .vault_core import Core, Mounted, Namespace
+
+_MOUNTS = "internal/ui/mounts/"
+
+
+class SysEngine:
+    """The `sys/` mount of one namespace."""
+
+    type = "system"
+    options = None
+
+    def __init__(self, core: Core, namespace: Namespace) -> None:
+        """Tell about this server."""
+        self._core = core
+        self._namespace = namespace
+
+    def exists(self, ask: Ask) -> bool | None:  # noqa: ARG002
+        """Never looked at."""
+        return None
+
+    def is_open(self, path: str) -> bool:
+        """The mounts lookup checks access itself."""
+        return path.startswith(_MOUNTS)
+
+    def kind_of(self, operation: str, path: str) -> str:  # noqa: ARG002
+        """Name the kind of call."""
+        return "sys.mounts" if path.startswith(_MOUNTS) else f"sys.{path}"
+
+    def answer(self, ask: Ask) -> Answer | None:
+        """Answer a question."""
+        if ask.path.startswith(_MOUNTS) and ask.operation == "read":
+            return self._mount(ask, ask.path.removeprefix(_MOUNTS))
+        if ask.path == "capabilities-self" and ask.operation == "update":
+            return self._capabilities(ask)
+        raise RefusedError(404, texts.multierror("unsupported path"))
+
+    def _mount(self, ask: Ask, path: str) -> Answer:
+        if ask.token is None:
+            raise RefusedError(403, texts.bad_token(self._core.flavour))
+        mounted = self._namespace.mounted_at(path.rstrip("/"))
+        if mounted is None or not self._namespace.acl(ask.token).touches(mounted.path):
+            raise RefusedError(403, texts.preflight(path.rstrip("/") + "/"))
+        return Answer(self._mount_shown(mounted))
+
+    def _mount_shown(self, mounted: Mounted) -> dict[str, Any]:
+        return {
+            "accessor": f"{mounted.engine.type}_{mounted.accessor}",
+            "config": {"default_lease_ttl": 0, "force_no_cache": False, "max_lease_ttl": 0},
+            "description": mounted.description,
+            "external_entropy_access": False,
+            "local": False,
+            "options": dict(mounted.engine.options) if mounted.engine.options else None,
+            "path": mounted.path,
+            "seal_wrap": False,
+            "type": mounted.engine.type,
+            "uuid": mounted.uuid,
+        }
+
+    def _capabilities(self, ask: Ask) -> Answer:
+        assert ask.token
+        fields = Fields(ask.fields)
+        paths = fields.texts("paths") or fields.texts("path")
+        if not paths:
+            raise RefusedError(400, texts.NO_PATHS)
+        acl = self._namespace.acl(ask.token)
+        told: dict[str, Any] = {path: sorted(acl.capabilities(path)) for path in paths}
+        if len(paths) == 1:
+            told["capabilities"] = told[paths[0]]
+        return Answer(dict(sorted(told.items())), injected=True)

@@ -1,0 +1,88 @@
+"""The sandbox put together: both emulators, served on loopback, with a clock, faults and a journal."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self
+
+from .clock import SandboxClock
+from .control import Control
+from .exchange import Exchange
+from .faults import Faults
+from .journal import Journal
+from .server import Server, Tls
+from .vault import VaultEmulator, VaultSettings
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .http import Emulator
+
+__all__ = ["Sandbox", "Tls"]
+
+
+class Sandbox:
+    """A small world. Use it as a context manager; its ports are open from start to end of the block."""
+
+    def __init__(
+        self,
+        *,
+        clock: SandboxClock | None = None,
+        vault: VaultSettings | None = None,
+        tls: Tls | None = None,
+        vault_port: int = 0,
+    ) -> None:
+        """Build the world; nothing listens yet. With `tls` all servers speak https."""
+        self.clock = clock or SandboxClock()
+        self.lock = threading.RLock()
+        self.faults = Faults()
+        self.journal = Journal()
+        self.vault = VaultEmulator(self.clock, vault or VaultSettings())
+        self.vault_url = ""
+        self._tls = tls
+        self._vault_port = vault_port
+        self._server: Server | None = None
+
+    def __enter__(self) -> Self:
+        """Open the ports."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close them."""
+        self.stop()
+
+    def start(self) -> None:
+        """Open the ports."""
+        assert self._server is None, "started already"
+        self._server = Server(self.clock)
+        control = Control(
+            clock=self.clock,
+            journal=self.journal,
+            faults=self.faults,
+            actions={"vault": self.vault.actions()},
+        )
+        self.vault_url = self._listen("vault", self.vault, control=control, port=self._vault_port)
+
+    def stop(self) -> None:
+        """Close the ports and raise what went wrong inside, if anything did."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        self.faults.clear()
+        server.close()
+
+    def _listen(self, service: str, emulator: Emulator, *, control: Control, port: int) -> str:
+        assert self._server
+        exchange = Exchange(
+            service,
+            emulator,
+            lock=self.lock,
+            clock=self.clock,
+            journal=self.journal,
+            faults=self.faults,
+            control=control,
+        )
+        return self._server.listen(exchange, port=port, tls=self._tls)
