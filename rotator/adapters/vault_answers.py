@@ -24,6 +24,7 @@ from rotator.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
+from rotator.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -93,7 +94,7 @@ def error_of(question: Question, refusal: Refusal, *, now: datetime) -> RotatorE
         return UnavailableError(question.says(text), hint=ACTIVE_NODE_HINT)
     if not refusal.own:
         text = f"answered {status}, and not in Vault's words; something in between may have answered"
-        return UnavailableError(question.says(text), hint=NOT_VAULT_HINT)
+        return question.failed(text, hint=NOT_VAULT_HINT)
     if any(words in said for words in _NOT_ACTIVE):
         return UnavailableError(line, hint=ACTIVE_NODE_HINT)
     if status in {412, 472, 473} or _UPGRADING in said:
@@ -135,12 +136,15 @@ def version_gone(body: Mapping[str, Any]) -> int:
 
 
 def said_by(body: Mapping[str, Any], *, hide: Iterable[str] = ()) -> str:
-    """Return what the `errors` and `warnings` of an answer say, in one line without the secrets in `hide`."""
+    """Return what the `errors` and `warnings` of an answer say, in one line.
+
+    Without secrets: those in `hide`, and whatever looks like one.
+    """
     texts = [text for key in ("errors", "warnings") for text in _texts(body.get(key))]
     flat = "; ".join(re.sub(r"\s*\*\s+", " ", _MULTIERROR.sub("", text)).strip() for text in texts)
     for secret in sorted(hide, key=len, reverse=True):
         flat = flat.replace(secret, "[hidden]")
-    return clean(flat)
+    return clean(redact(flat))
 
 
 def _texts(value: Any) -> list[str]:

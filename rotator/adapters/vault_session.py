@@ -12,17 +12,22 @@ import threading
 from contextlib import suppress
 from contextvars import ContextVar
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import InvalidHeader, MaxRetryError, ResponseError
 
 from rotator import __version__
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
+    from types import TracebackType
+
+    from urllib3 import BaseHTTPResponse
+    from urllib3.connectionpool import ConnectionPool
 
     from rotator.adapters.vault_connection import VaultConnection
 
@@ -98,10 +103,33 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class _Patience(Retry):
-    """Repeats reads, and anything after a 412: the node had not caught up and processed nothing."""
+    """Repeats reads, and anything after a 412: the node had not caught up and processed nothing.
+
+    Whoever asks for a longer wait than we have gets none: the answer is the caller's.
+    """
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         return status_code == 412 or super().is_retry(method, status_code, has_retry_after)
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        try:
+            return super().parse_retry_after(retry_after)
+        except InvalidHeader:
+            return 0  # no wait that we can read is none
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        if response is not None and (self.get_retry_after(response) or 0) >= self.retry_after_max:
+            assert _pool is not None
+            raise MaxRetryError(_pool, url or "", ResponseError("told to wait"))
+        return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
 class _Transport(HTTPAdapter):

@@ -17,12 +17,13 @@ from rotator.adapters.vault_kv import VaultKv
 from rotator.core.model import KvPath
 from rotator.core.secret_value import SecretFields, SecretValue
 from rotator.errors import ConflictError
+from rotator.sandbox.world import Sandbox
 from tests.contract.vault_people import VaultPeople
 from tests.fakes.okta import ManualClock
 from tests.fakes.vault import FakeKv
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from rotator.ports import KvStore
     from tests.contract.conftest import RealVault
@@ -59,6 +60,12 @@ def adapter(address: str, token: str) -> VaultKv:
     return VaultKv(connection, SystemClock(), standby_lag=timedelta(milliseconds=100), first_pause=hurry)
 
 
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as box:
+        yield box
+
+
 @pytest.fixture(params=["fake", "sandbox", pytest.param("real", marks=pytest.mark.real_vault)])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     path = KvPath("secret", f"contract/{uuid.uuid4().hex}/okta")
@@ -68,10 +75,13 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         yield World(fake, fake.by_hand, clock.advance, path)
         return
     if request.param == "sandbox":
-        pytest.skip("soon")
-    real: RealVault = request.getfixturevalue("real_vault")
-    kv, people = adapter(real.address, real.token), VaultPeople(real.address, real.token)
-    yield World(kv, people, lambda span: time.sleep(span.total_seconds()), path)
+        box: Sandbox = request.getfixturevalue("sandbox")
+        address, token, wait = box.vault_url, box.vault.settings.root_token, box.clock.advance
+    else:
+        real: RealVault = request.getfixturevalue("real_vault")
+        address, token, wait = real.address, real.token, lambda span: time.sleep(span.total_seconds())
+    kv, people = adapter(address, token), VaultPeople(address, token)
+    yield World(kv, people, wait, path)
     await kv.aclose()
     people.close()
 
