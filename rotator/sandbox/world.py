@@ -10,6 +10,7 @@ from .control import Control
 from .exchange import Exchange
 from .faults import Faults
 from .journal import Journal
+from .okta import OktaEmulator
 from .server import Server, Tls
 from .vault import VaultEmulator, VaultSettings
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .http import Emulator
+    from .okta_settings import OktaSettings
 
 __all__ = ["Sandbox", "Tls"]
 
@@ -28,8 +30,10 @@ class Sandbox:
         self,
         *,
         clock: SandboxClock | None = None,
+        okta: OktaSettings | None = None,
         vault: VaultSettings | None = None,
         tls: Tls | None = None,
+        okta_port: int = 0,
         vault_port: int = 0,
     ) -> None:
         """Build the world; nothing listens yet. With `tls` all servers speak https."""
@@ -37,10 +41,12 @@ class Sandbox:
         self.lock = threading.RLock()
         self.faults = Faults()
         self.journal = Journal()
+        self.okta = OktaEmulator(self.clock, okta)
         self.vault = VaultEmulator(self.clock, vault or VaultSettings())
+        self.okta_url = ""
         self.vault_url = ""
         self._tls = tls
-        self._vault_port = vault_port
+        self._ports = {"okta": okta_port, "vault": vault_port}
         self._server: Server | None = None
 
     def __enter__(self) -> Self:
@@ -62,9 +68,10 @@ class Sandbox:
             clock=self.clock,
             journal=self.journal,
             faults=self.faults,
-            actions={"vault": self.vault.actions()},
+            actions={"okta": self.okta.actions(), "vault": self.vault.actions()},
         )
-        self.vault_url = self._listen("vault", self.vault, control=control, port=self._vault_port)
+        self.okta_url = self._listen("okta", self.okta, control=control)
+        self.vault_url = self._listen("vault", self.vault, control=control)
 
     def stop(self) -> None:
         """Close the ports and raise what went wrong inside, if anything did."""
@@ -74,7 +81,7 @@ class Sandbox:
         self.faults.clear()
         server.close()
 
-    def _listen(self, service: str, emulator: Emulator, *, control: Control, port: int) -> str:
+    def _listen(self, service: str, emulator: Emulator, *, control: Control) -> str:
         assert self._server
         exchange = Exchange(
             service,
@@ -85,4 +92,4 @@ class Sandbox:
             faults=self.faults,
             control=control,
         )
-        return self._server.listen(exchange, port=port, tls=self._tls)
+        return self._server.listen(exchange, port=self._ports[service], tls=self._tls)

@@ -149,3 +149,28 @@ def test_a_wrong_request_is_told_what_is_wrong(box: Sandbox, method: str, path: 
 )
 def test_durations_are_seconds_or_a_number_with_a_unit(text: str | float, seconds: float) -> None:
     assert duration(text) == timedelta(seconds=seconds)
+
+
+def test_both_servers_have_the_control_endpoint_and_share_clock_and_journal(box: Sandbox) -> None:
+    requests.get(f"{box.okta_url}/api/v1/apps", timeout=5)
+    read(box)
+
+    told = requests.get(f"{box.okta_url}/_sandbox", timeout=5).json()
+
+    assert set(told["services"]) == {"okta", "vault"}
+    assert told["calls"] == {"okta": 1, "vault": 1}
+    assert [(call.service, call.kind, call.bucket) for call in box.journal.calls()] == [
+        ("okta", "GET /api/v1/apps", "apps"),
+        ("vault", "kv.read", None),
+    ]
+
+
+def test_a_secret_can_be_revoked_at_okta(box: Sandbox) -> None:
+    app = box.okta.add_app("billing")
+    [secret] = app.secrets
+    box.okta.add_secret_by_admin(app.id)
+
+    url = f"{box.vault_url}/_sandbox/okta/revoke"
+    told = requests.post(url, json={"app": app.id, "secret": secret.id}, timeout=5).json()
+
+    assert told == {"status": "INACTIVE"}
