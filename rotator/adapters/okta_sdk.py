@@ -216,7 +216,7 @@ def _settings(connection: OktaConnection) -> dict[str, Any]:
 
 def _checked_key(org: str, key: SecretValue) -> str:
     pem = key.reveal().strip()
-    usable = pem.startswith("-----BEGIN") and pem.isascii()  # else the SDK takes it for a file name, or evaluates it
+    usable = pem.startswith("-----BEGIN")  # else the SDK takes it for a file name, or evaluates it
     if usable:
         try:
             JWT.get_PEM_JWK(pem)

@@ -85,6 +85,7 @@ LOST_WRITES = [
     pytest.param(says(500), id="500 without a body, which the SDK takes for a success"),
     pytest.param(says(502, b"<html>", HTML), id="a page from a gateway"),
     pytest.param(says(503), id="503 without rate headers, which crashes the SDK"),
+    pytest.param(says(408), id="408"),
     pytest.param(says(504, error_json("E0000009"), {"X-Rate-Limit-Reset": "1"}), id="504, which the SDK repeats"),
     pytest.param(says(201), id="success without a body"),
     pytest.param(says(201, b"", JSON), id="success with an empty JSON body"),
@@ -118,6 +119,14 @@ async def test_a_write_that_is_not_answered_in_time_has_an_unknown_outcome(scrip
             await admin.create_secret(APP, VALUE)
 
     assert script.asked == [CREATE]
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end(script: Script) -> None:
+    script.then(says(200, b"[" + b" " * (9 << 20) + b"]", JSON))
+
+    async with admin_of(script.url) as admin:
+        with pytest.raises(UnavailableError, match="larger than 8 MB"):
+            await admin.list_secrets(APP)
 
 
 async def test_a_write_to_a_closed_port_changed_nothing() -> None:
@@ -517,8 +526,9 @@ def test_neither_files_nor_the_environment_change_whom_we_talk_to(script: Script
 # --- Our own login with a key -----------------------------------------------------------------------------
 
 LOGIN = "POST /oauth2/v1/token"
-GRANTED = says(200, {"access_token": "tok-1", "token_type": "Bearer", "expires_in": 3600, "scope": "okta.apps.read"})
-GRANTED_AGAIN = says(200, {"access_token": "tok-2", "token_type": "Bearer", "expires_in": 3600})
+LOGIN_JSON: dict[str, object] = {"access_token": "tok-1", "token_type": "Bearer", "expires_in": 3600}
+GRANTED = says(200, LOGIN_JSON)
+GRANTED_AGAIN = says(200, LOGIN_JSON | {"access_token": "tok-2"})
 
 
 def our_app() -> PrivateKeyAuth:
@@ -563,7 +573,13 @@ LOST_LOGINS: list[object] = [
     pytest.param(says(500), UnavailableError, id="500"),
     pytest.param(says(200, b"<html>", HTML), UnavailableError, id="a page"),
     pytest.param(says(200, {"token_type": "Bearer"}), UnavailableError, id="no token in it"),
-    pytest.param(says(200, {"access_token": "t", "expires_in": "3600"}), UnavailableError, id="no number of seconds"),
+    pytest.param(says(200, LOGIN_JSON | {"expires_in": "3600"}), UnavailableError, id="no number of seconds"),
+    pytest.param(says(200, LOGIN_JSON | {"token_type": "DPoP"}), UnavailableError, id="a token of another type"),
+    pytest.param(
+        says(200, json.dumps(LOGIN_JSON).encode(), {"Content-Type": "text/plain"}),
+        UnavailableError,
+        id="plain text",
+    ),
     pytest.param(says(200, [1]), UnavailableError, id="no object"),
     pytest.param(says(401, {"error": "invalid_client", "error_description": "x"}), RefusedError, id="invalid_client"),
     pytest.param(says(429, error_json("E0000047")), RateLimitedError, id="a rate limit"),
@@ -592,6 +608,15 @@ async def test_a_key_that_is_none_is_a_mistake_in_the_configuration(script: Scri
 
     assert key not in str(raised.value)
     assert script.asked == []
+
+
+async def test_a_key_is_never_the_name_of_a_file(script: Script, tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    file.write_text(rsa_pem())
+
+    async with admin_of(script.url, auth=PrivateKeyAuth("0oaUs", SecretValue(str(file)))) as admin:
+        with pytest.raises(ConfigError, match="PEM"):
+            await admin.list_secrets(APP)
 
 
 # --- Secrets ----------------------------------------------------------------------------------------------
