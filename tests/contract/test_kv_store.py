@@ -60,6 +60,10 @@ def adapter(address: str, token: str) -> VaultKv:
     return VaultKv(connection, SystemClock(), standby_lag=timedelta(milliseconds=100), first_pause=hurry)
 
 
+def sleep(by: timedelta) -> None:
+    time.sleep(by.total_seconds())
+
+
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox() as box:
@@ -74,12 +78,13 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         fake = FakeKv(clock)
         yield World(fake, fake.by_hand, clock.advance, path)
         return
+    wait: Callable[[timedelta], None] = sleep
     if request.param == "sandbox":
         box: Sandbox = request.getfixturevalue("sandbox")
         address, token, wait = box.vault_url, box.vault.settings.root_token, box.clock.advance
     else:
         real: RealVault = request.getfixturevalue("real_vault")
-        address, token, wait = real.address, real.token, lambda span: time.sleep(span.total_seconds())
+        address, token = real.address, real.token
     kv, people = adapter(address, token), VaultPeople(address, token)
     yield World(kv, people, wait, path)
     await kv.aclose()
