@@ -30,8 +30,11 @@ from typing import TYPE_CHECKING, Any
 from .faults import Delay, Drop, Faults, Garble, Hold, Say, Twice
 from .http import Response
 from .journal import Journal, Wanted
+from .okta_errors import OktaError
+from .vault_answers import RefusedError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping
 
     from .clock import SandboxClock
@@ -53,9 +56,16 @@ class Control:
     """What the control endpoint can see and do."""
 
     def __init__(
-        self, *, clock: SandboxClock, journal: Journal, faults: Faults, actions: Mapping[str, Actions]
+        self,
+        *,
+        lock: threading.RLock,
+        clock: SandboxClock,
+        journal: Journal,
+        faults: Faults,
+        actions: Mapping[str, Actions],
     ) -> None:
         """Take the parts; `actions` are by service and name, called with the body's fields as keywords."""
+        self._lock = lock
         self._clock = clock
         self._journal = journal
         self._faults = faults
@@ -71,10 +81,11 @@ class Control:
         if not _is_loopback(request.header("host") or ""):
             return _json(403, {"error": "the control endpoint answers only under a loopback name"})
         try:
-            return _json(200, self._routed(request))
+            with self._lock:
+                return _json(200, self._routed(request))
         except _WrongRequestError as problem:
             return _json(404, {"error": str(problem)})
-        except (ValueError, TypeError, KeyError) as problem:
+        except (ValueError, TypeError, KeyError, OktaError, RefusedError) as problem:
             return _json(400, {"error": f"{type(problem).__name__}: {problem}"})
 
     def _routed(self, request: Request) -> Any:

@@ -65,6 +65,7 @@ class Sandbox:
         assert self._server is None, "started already"
         self._server = Server(self.clock)
         control = Control(
+            lock=self.lock,
             clock=self.clock,
             journal=self.journal,
             faults=self.faults,

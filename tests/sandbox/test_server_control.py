@@ -174,3 +174,13 @@ def test_a_secret_can_be_revoked_at_okta(box: Sandbox) -> None:
     told = requests.post(url, json={"app": app.id, "secret": secret.id}, timeout=5).json()
 
     assert told == {"status": "INACTIVE"}
+
+
+def test_what_a_service_refuses_is_told(box: Sandbox) -> None:
+    app = box.okta.add_app("billing")
+    [only] = app.secrets
+
+    got = control(box, "POST", "/okta/revoke", json={"app": app.id, "secret": only.id})
+
+    assert got.status_code == 400
+    assert "OktaError" in got.json()["error"]
