@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, assert_never
 
 from rotator.core import actions as do
 from rotator.core.facts import Facts
-from rotator.core.model import Onboard, Order, OrderMode, RetiringMode, Staging, StagingState
+from rotator.core.model import Order, OrderMode, ProofLevel, RetiringMode, Staging, StagingState
 from rotator.core.records import consumer_fields, staging_fields, with_made
 from rotator.errors import RefusedError, UnknownOutcomeError
 
 if TYPE_CHECKING:
     from rotator.app.observe import View, World
     from rotator.core.model import OktaSecret, Reason, SecretId, Snapshot
-    from rotator.core.secret_value import SecretFields
+    from rotator.core.secret_value import SecretFields, SecretValue
 
 
 async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -> str:  # noqa: PLR0912
@@ -28,10 +28,7 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
         case do.Create():
             return await _create(seen, view, world)
         case do.Verify(value):
-            assert seen.app
-            proof = await world.tokens.prove(seen.app, value, seen.target.verify)
-            view.proven(value.hash, proof)
-            return f"{proof.level.value}: {proof.detail}"
+            return await _verify(seen, view, world, value)
         case do.AskLog(secret):
             return await _ask_log(seen, view, world, secret)
         case do.Promote(candidate):
@@ -69,6 +66,7 @@ def forget(action: do.Effect, view: View) -> None:
         case do.Create() | do.Activate() | do.Deactivate() | do.Delete():
             view.okta_changed()
             view.staging_changed()
+            view.consumer_changed()
         case do.Verify() | do.AskLog():
             return
         case _:
@@ -83,14 +81,14 @@ async def place_order(seen: Snapshot, view: View, world: World, order: Order) ->
 
 async def _stage(seen: Snapshot, view: View, world: World, reason: Reason) -> str:
     value, now = world.mint.value(), world.clock.now()
-    current = seen.consumer.current
+    replaced = Facts(seen, now).to_replace
     record = replace(
         with_made(seen.staging, value, now),
         state=StagingState.STAGED,
         value=value,
         rotation_id=world.mint.rotation_id(),
         base_version=seen.consumer.latest,
-        base_hash=current.value.hash if current and current.value else None,
+        base_hash=replaced,
         reason=reason,
         staged_at=now,
     )
@@ -122,6 +120,21 @@ async def _create(seen: Snapshot, view: View, world: World) -> str:
         raise
     view.secret_is(made)
     return f"{made.id} is active"
+
+
+async def _verify(seen: Snapshot, view: View, world: World, value: SecretValue) -> str:
+    """Make the test request. It takes its time, and what follows may remove or overwrite: look again at both sides.
+
+    Okta is listed again only where its answer contradicts the list: it has moved on, or something is wrong.
+    """
+    assert seen.app
+    proof = await world.tokens.prove(seen.app, value, seen.target.verify)
+    view.proven(value.hash, proof)
+    view.consumer_changed()
+    listed = any(secret.active and secret.carries(value) for secret in seen.secrets)
+    if proof.level.good != listed and proof.level is not ProofLevel.INCONCLUSIVE:
+        view.okta_changed()
+    return f"{proof.level.value}: {proof.detail}"
 
 
 async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret) -> str:
@@ -160,10 +173,9 @@ def _retiring(seen: Snapshot, world: World, candidate: OktaSecret) -> tuple[Secr
         return secret.id, RetiringMode.NOW if facts.dead else RetiringMode.OVERLAP
     for leaving in facts.leaving:
         return leaving.secret.id, leaving.mode
-    if facts.never_held and seen.target.policy.onboard is Onboard.ROTATE:
-        for secret in facts.active:
-            if secret.id != candidate.id:
-                return secret.id, RetiringMode.OVERLAP
+    for secret in seen.secrets:
+        if secret.id != candidate.id and secret.hash == seen.staging.base_hash:
+            return secret.id, RetiringMode.OVERLAP
     return None
 
 
@@ -216,6 +228,7 @@ async def _deactivate(seen: Snapshot, view: View, world: World, secret_id: Secre
 async def _write_staging(seen: Snapshot, view: View, world: World, record: Staging) -> str:
     number = await world.kv.write(seen.target.staging, staging_fields(record), cas=seen.staging.version)
     view.staging_changed()
+    view.consumer_changed()  # what follows may rewrite it
     return f"{seen.target.staging} version {number}"
 
 

@@ -37,8 +37,9 @@ class Leaving:
 
     @property
     def toggled(self) -> bool:
-        """Somebody switched it off and on again since it left: they still want it."""
-        return self.secret.active and self.secret.changed > max(self.secret.created, self.since)
+        """Somebody switched it on again since it left, or since it was found dead: they still want it."""
+        since = self.secret.created if self.mode is RetiringMode.NOW else max(self.secret.created, self.since)
+        return self.secret.active and self.secret.changed > since
 
     def overlap_ends(self, policy: Policy) -> datetime:
         return self.since if self.mode is RetiringMode.NOW else self.since + policy.overlap
@@ -93,12 +94,26 @@ class Facts:
             return self.alive is None
         return self.proof is not None and self.proof.level is ProofLevel.REFUSED
 
+    @property
+    def current_since(self) -> datetime:
+        """When the current value was first written, as far as can be read."""
+        held = (version.created for version in self.consumer.versions if version.value == self.value)
+        return min(held, default=self.now)
+
     @cached_property
     def record_is_ours(self) -> bool:
-        """The current record is one that we wrote: its value is in `made`, or its rotation id is not a copy."""
-        return self.current is not None and (
-            (self.value is not None and self.value.hash in self.made) or self._genuine(self.current)
+        """The current value is one that we made, or that we once wrote to this path."""
+        return self.value is not None and (
+            self.value.hash in self.made
+            or any(version.value == self.value and self._genuine(version) for version in self.consumer.versions)
         )
+
+    @property
+    def to_replace(self) -> str | None:
+        """The hash of what a new value is to replace: the current one, or at first what policy does not adopt."""
+        if self.value is not None:
+            return self.value.hash
+        return self.active[0].hash if len(self.active) == 1 else None
 
     @cached_property
     def never_held(self) -> bool:

@@ -171,10 +171,9 @@ def register(facts: Facts) -> Action | None:
         return Rest(settled, Waiting.ATTEMPT)
     if facts.slot_free:
         return Create()
-    step = free_a_slot(facts)
-    if isinstance(step, Rest | Blocked) and facts.dead and any(secret.active for secret in facts.foreign):
+    if facts.dead and _no_room(facts) and _newest_foreign(facts):
         return CloseStaging("both slots taken, one by a secret that can be adopted")
-    return step
+    return free_a_slot(facts)
 
 
 def candidate_switched_off(facts: Facts) -> Action | None:
@@ -239,6 +238,8 @@ def current_is_dead(facts: Facts) -> Action | None:
         )
     if not facts.matches and facts.proof is None:
         return Verify(value, "current")
+    if facts.proof is not None and facts.proof.level is ProofLevel.INCONCLUSIVE and not facts.matches:
+        return Rest(facts.now + backoff.delay(facts.proof.tries), Waiting.VERIFICATION, facts.proof.detail)
     if not facts.dead:
         return Blocked(
             Block.CANNOT_MATCH,
@@ -256,8 +257,8 @@ def current_is_dead(facts: Facts) -> Action | None:
             "Okta refuses the value in Vault, and neither Okta nor we know where it came from",
             "Set `on_unknown_value: rotate`, or have a secret written with `rotator adopt`.",
         )
-    if newer := _newer_foreign(facts):
-        return _adopt(newer, replace=True)
+    if (other := _instead_of_a_new_one(facts)) is not None:
+        return _adopt(other, replace=True)
     return _begin(facts, Reason.REVOKED)
 
 
@@ -352,12 +353,25 @@ def _adopt(secret: OktaSecret, *, replace: bool) -> Action:
     return Adopt(secret, replace=replace)
 
 
-def _newer_foreign(facts: Facts) -> OktaSecret | None:
-    """The secret that an admin made to replace the dead one: adopt it rather than fight it."""
-    assert facts.current
-    since = max((secret.created for secret in facts.matches), default=facts.current.created)
-    found = [it for it in facts.foreign if it.active and it.value is not None and it.created > since]
-    return max(found, key=lambda secret: secret.created, default=None)
+def _instead_of_a_new_one(facts: Facts) -> OktaSecret | None:
+    """The foreign secret to adopt while the current one is dead: made to replace it, or because there is no room.
+
+    Rows 7 and 11 must agree on it, or they stage and close in turn.
+    """
+    newest = _newest_foreign(facts)
+    if newest is None or _no_room(facts):
+        return newest
+    since = max((secret.created for secret in facts.matches), default=facts.current_since)
+    return newest if newest.created > since else None
+
+
+def _newest_foreign(facts: Facts) -> OktaSecret | None:
+    usable = [secret for secret in facts.foreign if secret.active and secret.value is not None]
+    return max(usable, key=lambda secret: secret.created, default=None)
+
+
+def _no_room(facts: Facts) -> bool:
+    return not facts.slot_free and isinstance(free_a_slot(facts), Rest | Blocked)
 
 
 def _urgent(facts: Facts) -> bool:

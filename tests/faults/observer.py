@@ -1,0 +1,276 @@
+"""The promises, checked from outside: plain facts in, violations out. Imports nothing of the program.
+
+It is told of every effect, of every person's act and of the passing of time, keeps a history of its own, and knows the
+promises I1 to I7 alone: neither the decision table nor how the records are meant to be read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A secret as Okta holds it, and since when it is as it is."""
+
+    id: str
+    value: str
+    active: bool
+    changed: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A readable version of a path: its number, when it was written, and all its fields."""
+
+    number: int
+    created: datetime
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The world at one instant. `latest` is the counter of the consumer path, readable or not."""
+
+    now: datetime
+    slots: tuple[Slot, ...]
+    consumer: tuple[Version, ...]
+    latest: int
+    staging: tuple[Version, ...]
+
+    @property
+    def current(self) -> str | None:
+        if not self.consumer or self.consumer[-1].number != self.latest:
+            return None
+        return self.consumer[-1].fields.get("client_secret") or None
+
+    def accepts(self, value: str) -> bool:
+        return any(slot.active and slot.value == value for slot in self.slots)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken promise, and when. A race is one that neither Okta nor Vault can fence, repaired in the same pass."""
+
+    promise: str
+    what: str
+    effect: int
+
+
+@dataclass(slots=True)
+class Observer:
+    """Watches one story."""
+
+    overlap: timedelta
+    may_make: int  # new values that the story gives reason for
+    reclaim_after: timedelta
+    before: State
+    may_overwrite: bool = False  # policy names unknown values as ours to replace
+    violations: list[Violation] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)  # values, in the order of our create calls that were applied
+    writes: int = 0  # mutating calls of ours
+    racing: bool = False  # a person acted in the very instant of an effect of ours
+    _excused: set[str] = field(default_factory=set)  # values that people revoked, or put where they could not work
+    _was_current: dict[str, datetime | None] = field(default_factory=dict)  # value → when it ceased to be, None: is
+    _foreign: set[str] = field(default_factory=set)  # ids of secrets that people made and we never had reason to own
+    _by_people: set[str] = field(default_factory=set)  # values that people put into Vault, unknown to Okta
+    _ever_in_vault: set[str] = field(default_factory=set)  # values of versions that the story began with, or we wrote
+    _hidden: set[str] = field(default_factory=set)  # values of versions that people deleted
+    _abandoned: set[str] = field(default_factory=set)  # values that were staged, and are no more
+    _kept: set[str] = field(default_factory=set)  # ids of secrets that people switched on again
+    _effect: int = 0
+
+    def __post_init__(self) -> None:
+        held = [version.fields.get("client_secret", "") for version in self.before.consumer]
+        self._foreign = {slot.id for slot in self.before.slots if slot.value not in held}
+        self._ever_in_vault = set(held)
+        for value, following in zip(held, self.before.consumer[1:], strict=False):
+            self._was_current[value] = following.created
+            if not self.before.accepts(value):
+                self._excused.add(value)
+        self._note_current(self.before)
+        if self.before.current and not self.before.accepts(self.before.current):
+            self._excused.add(self.before.current)
+
+    def owns(self, *values: str) -> None:
+        """These values were ours before the story began."""
+        self._foreign -= {slot.id for slot in self.before.slots if slot.value in values}
+
+    # --- what happens ------------------------------------------------------------------------------------
+
+    def effect(self, name: str, number: int, after: State, *, stale: bool = False) -> None:
+        """An effect of ours was applied. `stale`: a person acted in the same instant."""
+        self._effect = number
+        self.writes += 1
+        if not stale:
+            self._check_foreign(name, after)
+            self._check_overwritten(after)
+        self._note_abandoned(after)
+        self._check_create(after)
+        self._note_current(after)
+        if after.current and after.latest != self.before.latest:
+            self._ever_in_vault.add(after.current)
+        self.before = after
+        if stale:
+            self.racing = True
+        self.check_service()
+        self._check_not_lost()
+
+    def person(self, after: State) -> None:
+        """Somebody acted at Okta or Vault; what that breaks is theirs."""
+        for slot in self.before.slots:
+            kept = next((it for it in after.slots if it.id == slot.id), None)
+            if kept is None or (slot.active and not kept.active):
+                self._excused.add(slot.value)
+        for slot in after.slots:
+            if not any(it.id == slot.id for it in self.before.slots):
+                self._foreign.add(slot.id)
+            if slot.active:
+                self._excused.discard(slot.value)
+            if any(it.id == slot.id and slot.active and not it.active for it in self.before.slots):
+                self._kept.add(slot.id)
+        value = after.current
+        if value is not None and value != self.before.current and not after.accepts(value):
+            self._excused.add(value)
+            if not any(slot.value == value for slot in after.slots) and value not in self._ever_in_vault:
+                self._by_people.add(value)
+        still = {version.number for version in after.consumer}
+        self._hidden |= {it.fields.get("client_secret", "") for it in self.before.consumer if it.number not in still}
+        self._note_current(after)
+        self.before = after
+
+    def time(self, after: State) -> None:
+        """The clock moved, and late requests arrived."""
+        self._check_create(after)
+        self.before = after
+        self.check_service()
+
+    # --- the promises ------------------------------------------------------------------------------------
+
+    def check_service(self) -> None:
+        """I1: the current value works, and so does whatever was current within the overlap.
+
+        While a race is open it is not held against us; `race_is_mended` says when it is over.
+        """
+        if not self.racing:
+            for what in self._out_of_service():
+                self._broken("I1", what)
+
+    def race_is_mended(self) -> bool:
+        """Say whether service is as promised again, and from now on held to it."""
+        self.racing = self.racing and bool(self._out_of_service())
+        return not self.racing
+
+    def _out_of_service(self) -> list[str]:
+        state, found = self.before, []
+        for value, left in self._was_current.items():
+            owed = left is None or state.now < left + self.overlap
+            if owed and value not in self._excused and not state.accepts(value):
+                found.append(f"a value that {'is' if left is None else 'was lately'} current is not accepted")
+        return found
+
+    def check_at_rest(self, *, blocked: bool, people_acted: bool) -> None:
+        """I3: after a quiet time each secret at Okta can be explained, and staging holds no value."""
+        if blocked:
+            if not people_acted:
+                self._broken("I3", "blocked, though nobody interfered")
+            return
+        state = self.before
+        for slot in state.slots:
+            if slot.value != state.current and slot.id not in self._foreign | self._kept:
+                self._broken("I3", f"{slot.id} is neither current nor foreign")
+        if sum(slot.value == state.current for slot in state.slots) > 1:
+            self._broken("I3", "two secrets carry the current value")
+        if any(version.fields.get("client_secret") for version in state.staging):
+            self._broken("I3", "a value is left in staging")
+        if not state.accepts(state.current or ""):
+            self._broken("I3", "the target did not settle: the current value is not accepted")
+
+    def check_idle(self, writes_before: int) -> None:
+        """I6: with nothing due, a run wrote nothing."""
+        if self.writes != writes_before:
+            self._broken("I6", "a run with nothing due wrote something")
+
+    def _check_not_lost(self) -> None:
+        """I2: what we made is readable in Vault, or on record and used by nobody."""
+        state = self.before
+        readable = {version.fields.get("client_secret") for version in (*state.consumer, *state.staging)} | self._hidden
+        record = state.staging[-1].fields.get("made", "") if state.staging else ""
+        for slot in state.slots:
+            if slot.value not in self.created or slot.value in readable:
+                continue
+            if hash_of(slot.value) not in record or slot.value in self._was_current:
+                self._broken("I2", f"{slot.id} is ours and lost")
+
+    def _check_create(self, after: State) -> None:
+        """I4 and I7: one rotation at a time, one value for each reason."""
+        for slot in after.slots:
+            if any(it.id == slot.id for it in self.before.slots) or slot.id in self._foreign:
+                continue
+            if slot.value not in self.created:
+                self.created.append(slot.value)
+        waiting = {slot.value for slot in after.slots if slot.value in self.created} - set(self._was_current)
+        if len(waiting - {after.current} - self._abandoned) > 1:
+            self._broken("I4", "two candidates of ours at once")
+        if len(self.created) > self.may_make:
+            self._broken("I7", f"{len(self.created)} values made, reason for {self.may_make}")
+
+    def _check_foreign(self, name: str, after: State) -> None:
+        """I5: a secret that people made is theirs."""
+        for slot in self.before.slots:
+            if slot.id not in self._foreign or slot.value in self._was_current or slot.value in self._ever_in_vault:
+                continue
+            now = next((it for it in after.slots if it.id == slot.id), None)
+            if now is None and not slot.active and after.now - slot.changed >= self.reclaim_after:
+                continue
+            if now is None or now.active != slot.active:
+                self._broken("I5", f"{name} touched the foreign {slot.id}")
+
+    def _check_overwritten(self, after: State) -> None:
+        """I5: a value that a person put into Vault stays, and so do other people's fields."""
+        if after.latest == self.before.latest:
+            return
+        if self.before.current in self._by_people and not self.may_overwrite:
+            self._broken("I5", "a person's value was overwritten")
+        if self.before.latest and self.before.current is None and self._had_value():
+            self._broken("I5", "a version that a person deleted was resurrected")
+        theirs = {"note"}
+        if self.before.consumer and self.before.current is not None:
+            lost = theirs & set(self.before.consumer[-1].fields) - set(after.consumer[-1].fields)
+            if lost:
+                self._broken("I5", f"the field {lost} was lost")
+
+    # -----------------------------------------------------------------------------------------------------
+
+    def _had_value(self) -> bool:
+        return bool(self._was_current)
+
+    def _note_current(self, state: State) -> None:
+        value = state.current
+        for other, left in self._was_current.items():
+            if left is None and other != value:
+                self._was_current[other] = state.now
+        if value is not None and (state.accepts(value) or value in self._was_current):
+            self._was_current[value] = None
+            self._ever_in_vault.add(value)
+
+    def _note_abandoned(self, after: State) -> None:
+        if self.before.staging and after.staging:
+            staged = self.before.staging[-1].fields.get("client_secret", "")
+            if staged != after.staging[-1].fields.get("client_secret", ""):
+                self._abandoned.add(staged)
+
+    def _broken(self, promise: str, what: str) -> None:
+        self.violations.append(Violation(promise, what, self._effect))
+
+
+def hash_of(value: str) -> str:
+    """Okta's `secret_hash`, written a second time: the observer trusts nobody."""
+    from base64 import urlsafe_b64encode
+    from hashlib import sha256
+
+    return urlsafe_b64encode(sha256(value.encode()).digest()[:16]).decode().rstrip("=")
