@@ -178,8 +178,8 @@ class VaultKv:
 
     async def _look_at_mount(self, path: KvPath) -> None:
         """Refuse what is no KV v2 engine, mounted right there (contracts: Vault 1.9)."""
-        needs = f"access to anything below `{path.mount}/`"
-        question = Question(self._wire.connection.host, f"look at the mount of {path}", needs=needs)
+        hint = f"Check the mount's name; if it is right, give the policy of our token access to `{path.mount}/`."
+        question = Question(self._wire.connection.host, f"look at the mount of {path}", refused_hint=hint)
 
         def work(client: Any) -> Any:
             return client.adapter.get(f"/v1/sys/internal/ui/mounts/{path.mount}/{path.path}")
