@@ -274,6 +274,15 @@ async def test_a_refusal_that_repeats_the_secret_does_not_get_it_into_the_detail
     assert proof.detail.isprintable()
 
 
+async def test_an_answer_without_end_is_not_read_to_its_end(script: Script) -> None:
+    script.then(says(200, b'{"active": false' + b" " * (2 << 20) + b"}"))
+
+    async with tokens_of(script.url) as tokens:
+        proof = await tokens.prove(app(), VALUE, VerifySettings())
+
+    assert (proof.level, "larger than" in proof.detail) == (ProofLevel.INCONCLUSIVE, True)
+
+
 async def test_a_redirect_is_not_followed(script: Script) -> None:
     with Script(INACTIVE) as elsewhere:
         script.then(says(307, b"", {"Location": f"{elsewhere.url}/oauth2/v1/introspect"}))

@@ -124,6 +124,10 @@ class FakeOkta:
                 self._create(self._apps[app.id], SecretValue(value))
         return app
 
+    def app(self, app_id: str = "0oa1") -> App:
+        """Return the app as it is."""
+        return self._app(AppId(app_id)).app
+
     def change_app(self, app: App) -> None:
         """Put the app in another state."""
         self._apps[app.id].app = app
