@@ -6,22 +6,13 @@ Over real HTTP against the sandbox, whose faults strike before or after a call w
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rotator.adapters.vault_connection import TokenAuth, VaultConnection
-from rotator.adapters.vault_kv import VaultKv
-from rotator.core.model import KvPath
-from rotator.core.secret_value import SecretFields, SecretValue
 from rotator.errors import (
-    ConfigError,
     RateLimitedError,
     RefusedError,
     RotatorError,
@@ -30,123 +21,29 @@ from rotator.errors import (
     UnknownOutcomeError,
 )
 from rotator.sandbox.journal import Wanted
-from rotator.sandbox.vault import VaultSettings
-from rotator.sandbox.world import Sandbox
-from tests.fakes.okta import NOON, ManualClock
+from tests.contract.vault_bench import (
+    AFTER,
+    EITHER,
+    PATH,
+    READ,
+    TOKEN,
+    VALUES,
+    WRITE,
+    Connect,
+    Vault,
+    failure,
+    leaks,
+    vault_says,
+)
+from tests.fakes.okta import NOON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Iterator
+    from rotator.sandbox.world import Sandbox
 
-PATH = KvPath("secret", "billing/okta")
-TOKEN = "cnry-the-token-of-these-tests"
-FILL = "0aA1bB2cC3dD4eE5fF6gG7hH8iI9jJ0kK1lL2mM3nN4oO5pP"
-VALUES = (f"cnry_value_before{FILL}", f"cnry_value_after{FILL}")
-CANARIES = (TOKEN, *VALUES, "cnry_other_field")
-BEFORE = SecretFields({"client_secret": VALUES[0], "note": "cnry_other_field"})
-AFTER = SecretFields({"client_secret": VALUES[1], "note": "cnry_other_field"})
-
-READ = Wanted(method="GET", path="/v1/secret/*")
-WRITE = Wanted(method="POST", path="/v1/secret/data/*")
-EITHER = Wanted(path="/v1/secret/*")
-
-
-@pytest.fixture
-def box() -> Iterator[Sandbox]:
-    with Sandbox(vault=VaultSettings(root_token=TOKEN)) as box:
-        box.vault.put(PATH.mount, PATH.path, BEFORE.reveal())
-        yield box
-
-
-@dataclass(frozen=True, slots=True)
-class Vault:
-    """The adapter, the sandbox behind it, and what it warned of."""
-
-    kv: VaultKv
-    box: Sandbox
-    warnings: list[str]
-
-    async def read(self) -> object:
-        return await self.kv.read(PATH)
-
-    async def read_metadata(self) -> object:
-        return await self.kv.read_metadata(PATH)
-
-    async def write(self) -> int:
-        return await self.kv.write(PATH, AFTER, cas=1)
-
-    async def destroy(self) -> None:
-        await self.kv.destroy(PATH, [1])
-
-    @property
-    def version(self) -> int:
-        key = self.box.vault.key(PATH.mount, PATH.path)
-        assert key is not None
-        return key.current
-
-
-def adapter(address: str, warn: Callable[[str], None] = lambda _: None, **settings: Any) -> VaultKv:
-    given: dict[str, Any] = {"auth": TokenAuth(lambda: SecretValue(TOKEN)), "answer_within": timedelta(seconds=2)}
-    lag, pause = timedelta(milliseconds=200), timedelta(milliseconds=5)
-    connection = VaultConnection(address, **(given | settings))
-    return VaultKv(connection, ManualClock(), warn=warn, standby_lag=lag, first_pause=pause)
-
-
-Connect = Callable[..., VaultKv]
-
-
-@pytest.fixture
-async def connect() -> AsyncIterator[Connect]:
-    """Makes adapters, and closes them in the end."""
-    made: list[VaultKv] = []
-
-    def make(address: str, **settings: Any) -> VaultKv:
-        made.append(adapter(address, **settings))
-        return made[-1]
-
-    yield make
-    for kv in made:
-        await kv.aclose()
-
-
-@pytest.fixture
-async def vault(box: Sandbox, connect: Connect) -> Vault:
-    warnings: list[str] = []
-    vault = Vault(connect(box.vault_url, warn=warnings.append), box, warnings)
-    await vault.read_metadata()  # logged in, mount known: what follows meets the call itself
-    return vault
-
-
-@pytest.fixture(autouse=True)
-def _nothing_leaks_into_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    with caplog.at_level(logging.DEBUG):
-        yield
-        logged = "\n".join(f"{record.name} {record.getMessage()} {record.exc_info}" for record in caplog.records)
-    assert not leaks(logged)
-
-
-def leaks(text: str) -> list[str]:
-    return [canary for canary in CANARIES if canary in text]
-
-
-async def failure(call: Awaitable[object]) -> RotatorError:
-    """Return the error that the call ends with, fit to be shown: one line, a hint, no secret in any of its causes."""
-    with pytest.raises(RotatorError) as caught:
-        await call
-    error = caught.value
-    text = str(error)
-    assert text.isprintable(), repr(text)
-    assert len(text) < 600
-    assert error.hint
-    shown = "".join(traceback.format_exception(error)) + repr(error) + error.hint
-    assert not leaks(shown)
-    return error
+pytestmark = pytest.mark.usefixtures("no_leak_into_the_log")
 
 
 # --- answers that are no success ----------------------------------------------------------------------------
-
-
-def vault_says(*errors: str) -> dict[str, Any]:
-    return {"errors": list(errors)}
 
 
 UPGRADING = (
@@ -373,34 +270,34 @@ async def test_a_destruction_whose_connection_breaks_is_unknown_and_may_be_repea
 
 @pytest.mark.parametrize(("when", "version"), [("before", 1), ("after", 2)])
 async def test_a_write_that_is_not_answered_in_time_is_unknown(
-    box: Sandbox, when: Any, version: int, connect: Connect
+    vault_box: Sandbox, when: Any, version: int, connect_vault: Connect
 ) -> None:
-    vault = Vault(connect(box.vault_url, answer_within=timedelta(milliseconds=300)), box, [])
+    vault = Vault(connect_vault(vault_box.vault_url, answer_within=timedelta(milliseconds=300)), vault_box, [])
     await vault.read_metadata()
-    hold = box.faults.hold(WRITE, when=when)
+    hold = vault_box.faults.hold(WRITE, when=when)
 
     assert type(await failure(vault.write())) is UnknownOutcomeError
     assert vault.version == version
     hold.drop()
 
 
-async def test_a_dripping_answer_ends_in_time_and_frees_its_thread(box: Sandbox, connect: Connect) -> None:
-    vault = Vault(connect(box.vault_url, answer_within=timedelta(milliseconds=400)), box, [])
+async def test_a_dripping_answer_ends_in_time_and_frees_its_thread(vault_box: Sandbox, connect_vault: Connect) -> None:
+    vault = Vault(connect_vault(vault_box.vault_url, answer_within=timedelta(milliseconds=400)), vault_box, [])
     await vault.read_metadata()
-    box.faults.garble(READ, pace=0.05, times=None)
+    vault_box.faults.garble(READ, pace=0.05, times=None)
     began = time.monotonic()
     errors = await asyncio.gather(*(failure(vault.read()) for _ in range(12)))
     assert {type(error) for error in errors} == {UnavailableError}
     assert time.monotonic() - began < 2
 
-    box.faults.clear()
+    vault_box.faults.clear()
     assert await vault.read() is not None
 
 
-async def test_a_cancelled_call_frees_its_thread_at_once(box: Sandbox, connect: Connect) -> None:
-    vault = Vault(connect(box.vault_url, answer_within=timedelta(seconds=60)), box, [])
+async def test_a_cancelled_call_frees_its_thread_at_once(vault_box: Sandbox, connect_vault: Connect) -> None:
+    vault = Vault(connect_vault(vault_box.vault_url, answer_within=timedelta(seconds=60)), vault_box, [])
     await vault.read_metadata()
-    hold = box.faults.hold(READ, when="before")
+    hold = vault_box.faults.hold(READ, when="before")
     reading = asyncio.create_task(vault.read())
     await asyncio.to_thread(hold.wait)
 
@@ -415,44 +312,15 @@ async def test_a_cancelled_call_frees_its_thread_at_once(box: Sandbox, connect: 
 
 
 @pytest.mark.parametrize("call", ["read", "write"])
-async def test_a_refused_connection_changed_nothing(box: Sandbox, call: str, connect: Connect) -> None:
-    vault = Vault(connect(box.vault_url), box, [])
+async def test_a_refused_connection_changed_nothing(vault_box: Sandbox, call: str, connect_vault: Connect) -> None:
+    vault = Vault(connect_vault(vault_box.vault_url), vault_box, [])
     await vault.read_metadata()
-    box.stop()
+    vault_box.stop()
 
     error = await failure(getattr(vault, call)())
 
     assert type(error) is UnavailableError
     assert "refused" in str(error)
-
-
-async def test_an_unknown_name_is_said_to_be_one(connect: Connect) -> None:
-    error = await failure(connect("https://vault.invalid").read(PATH))
-
-    assert type(error) is UnavailableError
-    assert "address" in error.hint
-
-
-async def test_a_proxy_that_is_not_there_is_said_to_be_one(connect: Connect) -> None:
-    error = await failure(connect("https://vault.invalid", proxy="http://user:cnry_other_field@127.0.0.1:1").read(PATH))
-
-    assert type(error) is UnavailableError
-    assert "proxy" in error.hint
-
-
-# --- where the token goes -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_no_redirect_is_followed(vault: Vault, status: int) -> None:
-    with Sandbox() as elsewhere:
-        vault.box.faults.answer(
-            status, EITHER, headers={"Location": f"{elsewhere.vault_url}/v1/secret/data/x"}, times=2
-        )
-
-        assert type(await failure(vault.read())) is UnavailableError
-        assert type(await failure(vault.write())) is UnavailableError
-        assert elsewhere.journal.count() == 0
 
 
 # --- what errors may say ------------------------------------------------------------------------------------
@@ -475,192 +343,3 @@ async def test_an_error_that_tells_what_is_stored_does_not_get_through(vault: Va
 
 def test_the_search_for_leaks_finds_one() -> None:
     assert leaks(f"GET / {TOKEN}") == [TOKEN]
-
-
-# --- standbys -----------------------------------------------------------------------------------------------
-
-
-async def test_a_standby_that_lags_is_given_time_to_show_what_we_wrote(vault: Vault) -> None:
-    await vault.write()
-    vault.box.faults.answer(404, READ, body={"errors": []}, times=3)
-
-    held = await vault.kv.read(PATH, 2)
-    assert held is not None
-    assert held.fields == AFTER
-
-
-async def test_a_standby_that_shows_the_version_before_is_given_time_as_well(vault: Vault) -> None:
-    old = await asyncio.to_thread(answer_of, vault.box)
-    await vault.write()
-    vault.box.faults.answer(200, READ, body=old, times=3)
-
-    held = await vault.kv.read(PATH)
-    assert held is not None
-    assert held.number == 2
-
-
-def answer_of(box: Sandbox) -> bytes:
-    import urllib.request
-
-    request = urllib.request.Request(f"{box.vault_url}/v1/secret/data/billing/okta", headers={"X-Vault-Token": TOKEN})
-    with urllib.request.urlopen(request) as answer:
-        body: bytes = answer.read()
-    return body
-
-
-async def test_what_stays_away_was_taken_away(vault: Vault) -> None:
-    await vault.write()
-    vault.box.vault.kv("secret").keys.clear()
-
-    assert await vault.read_metadata() is None
-    assert await vault.read() is None
-
-
-# --- mounts and paths ---------------------------------------------------------------------------------------
-
-
-def mount_says(**data: Any) -> dict[str, Any]:
-    return {"data": {"type": "kv", "path": "secret/", "options": {"version": "2"}} | data}
-
-
-@pytest.mark.parametrize(
-    ("mount", "word"),
-    [
-        pytest.param({"options": {"version": "1"}}, "version 2", id="version 1"),
-        pytest.param({"options": None}, "version 2", id="no version"),
-        pytest.param({"type": "transit"}, "version 2", id="another engine"),
-        pytest.param({"path": "secret/team/"}, "secret/team", id="an engine mounted deeper"),
-    ],
-)
-async def test_what_is_no_kv_2_mount_is_not_written_to(
-    box: Sandbox, mount: dict[str, Any], word: str, connect: Connect
-) -> None:
-    vault = Vault(connect(box.vault_url), box, [])
-    box.faults.answer(200, Wanted(path="/v1/sys/internal/ui/mounts/*"), body=mount_says(**mount))
-
-    error = await failure(vault.write())
-
-    assert isinstance(error, RefusedError)
-    assert word in f"{error} {error.hint}"
-    assert box.journal.count(EITHER) == 0
-
-
-async def test_a_mount_is_looked_at_once(vault: Vault) -> None:
-    for _ in range(3):
-        await vault.read()
-
-    assert vault.box.journal.count(Wanted(path="/v1/sys/internal/ui/mounts/*")) == 1
-
-
-async def test_a_mount_that_we_may_not_see_is_refused(box: Sandbox, connect: Connect) -> None:
-    error = await failure(connect(box.vault_url).read(KvPath("nowhere", "a")))
-
-    assert isinstance(error, RefusedError)
-    assert "nowhere" in str(error)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        KvPath("secret", "../../sys/seal"),
-        KvPath("secret", "a/../b"),
-        KvPath("secret", "./a"),
-        KvPath("secret", ""),
-        KvPath("secret", "a//b"),
-        KvPath("secret", "a/"),
-        KvPath("", "a"),
-        KvPath("secret/", "a"),
-        KvPath("secret", "a?version=1"),
-        KvPath("secret", "a#b"),
-        KvPath("secret", "a%2e%2e"),
-        KvPath("secret", "a b"),
-        KvPath("secret", "a\n"),
-        KvPath("secret", "ü"),
-    ],
-)
-async def test_a_path_that_a_url_would_twist_is_not_asked_for(vault: Vault, path: KvPath) -> None:
-    mark = vault.box.journal.mark()
-    for call in (vault.kv.read(path), vault.kv.read_metadata(path), vault.kv.write(path, AFTER, cas=0)):
-        assert isinstance(await failure(call), RefusedError)
-    assert isinstance(await failure(vault.kv.destroy(path, [1])), RefusedError)
-
-    assert vault.box.journal.count(since=mark) == 0
-
-
-# --- warnings -----------------------------------------------------------------------------------------------
-
-
-async def test_a_version_that_will_delete_itself_is_warned_of(vault: Vault) -> None:
-    vault.box.vault.kv("secret").config.delete_after = timedelta(hours=1)
-
-    assert await vault.write() == 2
-
-    (warning,) = vault.warnings
-    assert "version 2 deletes itself at" in warning
-    assert "delete_version_after" in warning
-
-
-async def test_what_vault_warns_of_is_passed_on(vault: Vault) -> None:
-    data = {"version": 2, "created_time": "2026-01-02T03:04:05Z", "deletion_time": "", "destroyed": False}
-    vault.box.faults.answer(200, WRITE, body={"data": data, "warnings": ["old\nnews"]})
-
-    await vault.write()
-
-    assert vault.warnings == [f"vault {vault.box.vault_url.removeprefix('http://')}: write {PATH}: old news"]
-
-
-async def test_an_ordinary_write_warns_of_nothing(vault: Vault) -> None:
-    await vault.write()
-
-    assert vault.warnings == []
-
-
-# --- connections --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "http://vault.example.com:8200",
-        "http://192.0.2.1",
-        "ftp://vault.example.com",
-        "vault.example.com:8200",
-        "https://",
-        "https://user:cnry_other_field@vault.example.com",
-        "https://vault.example.com?x=1",
-        "https://vault.example.com/#x",
-        "https://vault.example.com:port",
-        "https://vault.example.com/../x",
-        "",
-    ],
-)
-def test_an_address_that_would_send_secrets_astray_is_refused(address: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        adapter(address)
-
-    assert not leaks(str(caught.value))
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["http://localhost:8200", "http://127.0.0.1:8200", "http://[::1]:8200", "https://vault.example.com/prefix/"],
-)
-def test_an_address_that_is_safe_is_taken(address: str) -> None:
-    assert VaultConnection(address, TokenAuth(lambda: SecretValue(TOKEN))).address == address.rstrip("/")
-
-
-def test_a_connection_shows_no_secret() -> None:
-    connection = VaultConnection(
-        "https://vault.example.com", TokenAuth(lambda: SecretValue(TOKEN)), proxy="http://u:cnry_other_field@proxy"
-    )
-
-    assert not leaks(repr(connection))
-
-
-async def test_times_in_whole_seconds_are_read_too(vault: Vault) -> None:
-    metadata = {"created_time": "2026-01-02T03:04:05Z", "deletion_time": "", "destroyed": False, "version": 1}
-    vault.box.faults.answer(200, READ, body={"data": {"data": {"a": 1}, "metadata": metadata}})
-
-    held = await vault.kv.read(PATH)
-    assert held is not None
-    assert held.created == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
