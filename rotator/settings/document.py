@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rotator.errors import ConfigError
+from rotator.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +130,8 @@ class Document:
 
 def told(problems: list[Problem]) -> list[str]:
     """Return problems as lines, each once, in the order of the file."""
-    return list(dict.fromkeys(f"{problem.origin}: {problem.text}" for problem in sorted(problems)))
+    # Names are repeated, and a secret may have slipped into one.
+    return list(dict.fromkeys(f"{problem.origin}: {redact(problem.text)}" for problem in sorted(problems)))
 
 
 def _entered(above: Any, step: str | int, empty: Any) -> Any:

@@ -121,9 +121,7 @@ class TargetSection(Section):
     policy: Text = Field(
         default="default", description="The name under `policies`. Default: `default`, which observes."
     )
-    verify_: VerifySection = Field(
-        default=VerifySection(), alias="verify", description="Where the test token request goes."
-    )
+    verify_: VerifySection = Field(default=VerifySection(), alias="verify", description="How a new secret is proven.")
     write_to: list[DestinationSection] = Field(
         min_length=1, max_length=1, description="Where the secret is written: just one place in this release."
     )

@@ -24,7 +24,7 @@ targets:
     write_to: [{mount: kv, path: billing/okta}]
 """
 NOBODY = Path("/nonexistent")
-CANARY = "cnry00Q7vYw3xZk9Lm2PbT5RjH8sNdF4gC6aE1"
+CANARY = "00cnryQ7vYw3xZk9Lm2PbT5RjH8sNdF4gC6aE1WqU0"  # as long as a token of Okta's
 
 
 def save(folder: Path, text: str) -> Path:

@@ -1,0 +1,255 @@
+"""What a good configuration becomes."""
+
+from __future__ import annotations
+
+import re
+from datetime import time, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rotator.core.model import KvPath, Mode, Onboard, OnUnknownValue, Policy
+from rotator.core.schedule import Window
+from rotator.errors import ConfigError
+from rotator.settings import (
+    AppRoleAuth,
+    JwtAuth,
+    KubernetesAuth,
+    PrivateKeyJwtAuth,
+    SswsAuth,
+    TokenAuth,
+    find_targets,
+    load,
+)
+from rotator.settings.kinds import read_duration, write_duration
+from tests.settings.files import CANARY, GOOD, NOBODY, changed, loaded, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_target_is_resolved_into_where_it_reads_waits_and_writes(tmp_path: Path) -> None:
+    (target,) = loaded(tmp_path).targets
+
+    assert (target.name, target.org, target.vault) == ("billing", "acme", "main")
+    assert target.consumer == KvPath("kv", "billing/okta")
+    assert target.staging == KvPath("secret", "rotator/staging/acme.okta.com/0oa1example1example1")
+    assert target.settle == timedelta(seconds=10 + 5 + 10 + 10)
+
+
+def test_a_target_settles_later_where_answers_may_take_longer(tmp_path: Path) -> None:
+    slow = changed(
+        "com\n    auth: {method: s", "com\n    answer_within: 30s\n    propagation: 1m\n    auth: {method: s"
+    )
+
+    (target,) = loaded(tmp_path, slow).targets
+
+    assert target.settle == timedelta(seconds=30 + 60 + 10 + 10)
+
+
+def test_a_policy_has_every_key_that_is_written(tmp_path: Path) -> None:
+    text = changed(
+        "{mode: auto, rotate_after: 90d, overlap: 7d, soak: 3d}",
+        "{mode: manual, onboard: rotate, rotate_after: 12w, overlap: {min: 36h}, soak: 45m, reclaim_after: 10d,"
+        ' on_unknown_value: rotate, daily_cap: 2, windows: [{days: [sat, sun], from: "22:30", to: "04:00",'
+        " zone: Europe/Oslo}]}",
+    )
+
+    assert loaded(tmp_path, text).policies["prod"] == Policy(
+        name="prod",
+        mode=Mode.MANUAL,
+        onboard=Onboard.ROTATE,
+        rotate_after=timedelta(weeks=12),
+        overlap=timedelta(hours=36),
+        soak=timedelta(minutes=45),
+        reclaim_after=timedelta(days=10),
+        on_unknown_value=OnUnknownValue.ROTATE,
+        windows=(Window(frozenset({"sat", "sun"}), time(22, 30), time(4), "Europe/Oslo"),),
+        daily_cap=2,
+    )
+
+
+def test_the_defaults_of_a_policy_are_those_of_the_model(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, changed("{mode: auto, rotate_after: 90d, overlap: 7d, soak: 3d}", "{}"))
+
+    assert settings.policies["prod"] == Policy(name="prod")
+
+
+def test_a_target_without_a_policy_is_only_observed(tmp_path: Path) -> None:
+    (target,) = loaded(tmp_path, changed("    policy: prod\n", "")).targets
+
+    assert target.policy.mode is Mode.OBSERVE
+
+
+def test_a_single_org_and_vault_need_no_alias(tmp_path: Path) -> None:
+    flat = GOOD.replace("  acme:\n", "").replace("  main:\n", "").replace("    org_url", "  org_url")
+    flat = flat.replace("    auth", "  auth").replace("    address", "  address")
+
+    settings = loaded(tmp_path, flat)
+
+    assert (list(settings.orgs), list(settings.vaults)) == (["default"], ["default"])
+    assert settings.targets[0].org == "default"
+    assert "okta.org_url" in {each.key for each in settings.shown}
+
+
+def test_a_mistake_in_an_org_without_alias_is_told_as_it_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(tmp_path, "okta:\n  org_url: http://acme.okta.com\n  auth: {method: ssws, token_file: token}\n")
+
+    assert refused.value.problems[-1].startswith(f"{tmp_path}/config.yaml:2: okta.org_url: is not encrypted")
+
+
+@pytest.mark.parametrize(
+    ("url", "resolved"),
+    [
+        pytest.param("https://acme.okta.com/", "https://acme.okta.com", id="a slash at the end is dropped"),
+        pytest.param("https://ACME.okta.com", "https://acme.okta.com", id="a host is lower case"),
+        pytest.param("https://sso.acme.example:8443", "https://sso.acme.example:8443", id="a port is kept"),
+        pytest.param("http://127.0.0.1:8080", "http://127.0.0.1:8080", id="loopback may be plain"),
+        pytest.param("http://localhost:8080", "http://localhost:8080", id="localhost may be plain"),
+        pytest.param('"http://[::1]:8080"', "http://[::1]:8080", id="loopback of IPv6 may be plain"),
+    ],
+)
+def test_an_address_is_brought_to_one_form(tmp_path: Path, url: str, resolved: str) -> None:
+    assert loaded(tmp_path, changed("https://acme.okta.com", url)).orgs["acme"].url == resolved
+
+
+def test_a_host_of_ipv6_makes_a_path_that_vault_takes(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, changed("https://acme.okta.com", '"http://[::1]:8080"'))
+
+    assert settings.targets[0].staging.path == "rotator/staging/--1/0oa1example1example1"
+
+
+@pytest.mark.parametrize(
+    ("auth", "kind"),
+    [
+        pytest.param("{method: token, token_file: token}", TokenAuth, id="token"),
+        pytest.param("{method: approle, role_id_file: token, secret_id_file: secret-id}", AppRoleAuth, id="approle"),
+        pytest.param("{method: kubernetes, role: r, jwt_file: token}", KubernetesAuth, id="kubernetes"),
+        pytest.param("{method: jwt, role: r, jwt_file: token, mount: oidc/ci}", JwtAuth, id="jwt"),
+    ],
+)
+def test_every_way_to_log_in_to_vault_is_resolved(tmp_path: Path, auth: str, kind: type) -> None:
+    text = changed("{method: approle, role_id: rotator, secret_id_file: secret-id}", auth)
+
+    assert isinstance(loaded(tmp_path, text).vaults["main"].auth, kind)
+
+
+def test_a_service_app_is_resolved_with_its_key_and_scopes(tmp_path: Path) -> None:
+    text = changed(
+        "{method: ssws, token_file: token}",
+        "{method: private_key_jwt, client_id: 0oaservice, key_file: okta-key.pem, kid: k1, scopes: [okta.apps.manage]}",
+    )
+
+    auth = loaded(tmp_path, text).orgs["acme"].auth
+
+    assert isinstance(auth, PrivateKeyJwtAuth)
+    assert (auth.client_id, auth.kid, auth.scopes) == ("0oaservice", "k1", ("okta.apps.manage",))
+    assert auth.key.read().reveal() == f"okta-key.pem-{CANARY}"
+
+
+def test_a_secret_file_is_read_anew_at_each_login(tmp_path: Path) -> None:
+    auth = loaded(tmp_path).orgs["acme"].auth
+    assert isinstance(auth, SswsAuth)
+
+    (tmp_path / "token").write_text("  the next token\n")
+
+    assert auth.token.read().reveal() == "the next token"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        pytest.param(lambda file: file.unlink(), "cannot be read: No such file", id="it is gone"),
+        pytest.param(lambda file: file.write_text(" \n"), "is empty; put the secret into it", id="it is empty"),
+        pytest.param(lambda file: file.write_bytes(b"\xff\xfe\x00"), "is not text", id="it is no text"),
+        pytest.param(lambda file: file.write_text("x" * 70_000), "is longer than any secret", id="it is huge"),
+    ],
+)
+def test_a_secret_file_that_went_bad_is_a_clear_error(tmp_path: Path, spoil: object, said: str) -> None:
+    auth = loaded(tmp_path).orgs["acme"].auth
+    assert isinstance(auth, SswsAuth)
+    assert callable(spoil)
+
+    spoil(tmp_path / "token")
+
+    with pytest.raises(ConfigError, match=f"file {tmp_path}/token {said}"):
+        auth.token.read()
+
+
+def test_settings_show_no_secret_in_any_text_form(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, changed("token_file: token", "token_file: env:OKTA"), OKTA=CANARY)
+
+    assert CANARY not in repr(settings) + repr(settings.shown)
+
+
+def test_each_setting_says_where_it_comes_from(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, ROTATOR_POLICIES__PROD__SOAK="2d")
+
+    sources = {each.key: (each.value, each.source) for each in settings.shown}
+    assert sources["okta.acme.org_url"] == ("https://acme.okta.com", f"{tmp_path}/config.yaml:3")
+    assert sources["policies.prod.soak"] == ("2d", "environment ROTATOR_POLICIES__PROD__SOAK")
+    assert sources["policies.prod.reclaim_after"] == ("30d", "default")
+    assert sources["policies.prod.overlap.min"] == ("7d", f"{tmp_path}/config.yaml:10")
+    assert sources["targets.billing.org"] == ("acme", "the only one")
+    assert sources["okta.acme.auth.token_file"] == ("token", f"{tmp_path}/config.yaml:4")
+    assert sources["vaults.main.auth.role_id"][0] == "(set)"
+
+
+def test_a_secret_file_that_everybody_may_read_gets_a_warning(tmp_path: Path) -> None:
+    config = save(tmp_path, GOOD)
+    (tmp_path / "token").chmod(0o644)
+
+    (warning,) = load(config, environ={}, home=NOBODY).warnings
+
+    assert warning == (
+        f"{config}:4: okta.acme.auth.token_file: everybody on this machine may read `{tmp_path}/token`; `chmod 600` it"
+    )
+
+
+def test_a_secret_that_kubernetes_mounted_gets_no_warning(tmp_path: Path) -> None:
+    config = save(tmp_path, GOOD)
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "token").rename(tmp_path / "..data" / "token")
+    (tmp_path / "..data" / "token").chmod(0o644)
+    (tmp_path / "token").symlink_to("..data/token")
+
+    assert load(config, environ={}, home=NOBODY).warnings == ()
+
+
+def test_targets_are_found_by_name_and_by_app_id_each_once(tmp_path: Path) -> None:
+    settings = loaded(tmp_path)
+
+    assert find_targets(settings, ["billing", "0oa1example1example1"]) == settings.targets
+
+
+def test_unknown_targets_are_all_named_with_what_was_probably_meant(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        find_targets(loaded(tmp_path), ["biling", "billing", "zzz"])
+
+    assert refused.value.problems == (
+        "there is no target 'biling'; did you mean `billing`?",
+        "there is no target 'zzz'; choose one of `billing`",
+    )
+
+
+def test_a_configuration_without_targets_is_valid_and_says_so(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, GOOD.split("targets:")[0])
+
+    assert settings.targets == ()
+    assert [bool(re.search("there is no target yet", each)) for each in settings.warnings] == [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "length", "again"),
+    [
+        pytest.param("90d", timedelta(days=90), "90d", id="days"),
+        pytest.param("2w", timedelta(days=14), "14d", id="weeks are told as days"),
+        pytest.param("36h", timedelta(hours=36), "36h", id="hours that make no whole days"),
+        pytest.param("48h", timedelta(days=2), "2d", id="hours that make whole days"),
+        pytest.param("2000000s", timedelta(seconds=2_000_000), "2000000s", id="many seconds"),
+    ],
+)
+def test_a_duration_is_read_and_told(text: str, length: timedelta, again: str) -> None:
+    assert read_duration(text) == length
+    assert write_duration(length) == again
