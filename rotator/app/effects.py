@@ -32,7 +32,7 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
         case do.AskLog(secret):
             return await _ask_log(seen, view, world, secret)
         case do.Promote(candidate):
-            return await _promote(seen, view, world, candidate)
+            return await _promote(seen, world, candidate)
         case do.CloseStaging():
             return await _close(seen, view, world)
         case do.ScrubStaging():
@@ -45,9 +45,9 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
             return await _write_staging(seen, view, world, replace(seen.staging, base_version=seen.consumer.latest))
         case do.Fence():
             assert seen.consumer.current
-            return await _write_consumer(seen, view, world, seen.consumer.current.fields)
-        case do.Adopt(secret, order):
-            return await _adopt(seen, view, world, secret, order=order)
+            return await _write_consumer(seen, world, seen.consumer.current.fields)
+        case do.Adopt(secret, replace_it):
+            return await _adopt(seen, view, world, secret, replace_it=replace_it)
         case do.Activate(secret_id):
             view.secret_is(await world.okta.activate_secret(seen.target.app_id, secret_id))
             return f"{secret_id} is active"
@@ -66,17 +66,15 @@ def forget(action: do.Effect, view: View) -> None:
         case do.Create() | do.Activate() | do.Deactivate() | do.Delete():
             view.okta_changed()
             view.staging_changed()
-            view.consumer_changed()
         case do.Verify() | do.AskLog():
             return
         case _:
             view.staging_changed()
-            view.consumer_changed()
 
 
-async def place_order(seen: Snapshot, view: View, world: World, order: Order) -> None:
+async def place_order(seen: Snapshot, view: View, world: World, order: Order) -> str:
     """Write an order to the staging record, where it survives a crash and a lost database."""
-    await _write_staging(seen, view, world, replace(seen.staging, order=order))
+    return await _write_staging(seen, view, world, replace(seen.staging, order=order))
 
 
 async def _stage(seen: Snapshot, view: View, world: World, reason: Reason) -> str:
@@ -123,14 +121,10 @@ async def _create(seen: Snapshot, view: View, world: World) -> str:
 
 
 async def _verify(seen: Snapshot, view: View, world: World, value: SecretValue) -> str:
-    """Make the test request. It takes its time, and what follows may remove or overwrite: look again at both sides.
-
-    Okta is listed again only where its answer contradicts the list: it has moved on, or something is wrong.
-    """
+    """Make the test request. Where its answer contradicts Okta's list, Okta has moved on: list again."""
     assert seen.app
     proof = await world.tokens.prove(seen.app, value, seen.target.verify)
     view.proven(value.hash, proof)
-    view.consumer_changed()
     listed = any(secret.active and secret.carries(value) for secret in seen.secrets)
     if proof.level.good != listed and proof.level is not ProofLevel.INCONCLUSIVE:
         view.okta_changed()
@@ -148,7 +142,7 @@ async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret)
     return f"{secret.id} was switched off by {'us' if ours else 'somebody else'}"
 
 
-async def _promote(seen: Snapshot, view: View, world: World, candidate: OktaSecret) -> str:
+async def _promote(seen: Snapshot, world: World, candidate: OktaSecret) -> str:
     current, staged, app = seen.consumer.current, seen.staging, seen.app
     assert app
     assert staged.value
@@ -163,7 +157,7 @@ async def _promote(seen: Snapshot, view: View, world: World, candidate: OktaSecr
         rotated_at=world.clock.now(),
         retiring=_retiring(seen, world, candidate),
     )
-    return await _write_consumer(seen, view, world, fields, cas=staged.base_version)
+    return await _write_consumer(seen, world, fields, cas=staged.base_version)
 
 
 def _retiring(seen: Snapshot, world: World, candidate: OktaSecret) -> tuple[SecretId, RetiringMode] | None:
@@ -198,11 +192,13 @@ async def _close(seen: Snapshot, view: View, world: World) -> str:
     return "staging is empty, the staged value destroyed"
 
 
-async def _adopt(seen: Snapshot, view: View, world: World, secret: OktaSecret, *, order: bool) -> str:
+async def _adopt(seen: Snapshot, view: View, world: World, secret: OktaSecret, *, replace_it: bool) -> str:
+    """Write Okta's secret to the consumer path. The order to replace it comes first, and is an effect of its own."""
     assert seen.app
     assert secret.value
-    if order:
-        await place_order(seen, view, world, Order(secret.id, OrderMode.WINDOW, world.clock.now()))
+    ordered = seen.staging.order
+    if replace_it and (ordered is None or ordered.replace != secret.id):
+        return await place_order(seen, view, world, Order(secret.id, OrderMode.WINDOW, world.clock.now()))
     current = seen.consumer.current
     fields = consumer_fields(
         current.fields if current else None,
@@ -214,29 +210,24 @@ async def _adopt(seen: Snapshot, view: View, world: World, secret: OktaSecret, *
         rotated_at=world.clock.now(),
         retiring=None,
     )
-    return await _write_consumer(seen, view, world, fields)
+    return await _write_consumer(seen, world, fields)
 
 
 async def _deactivate(seen: Snapshot, view: View, world: World, secret_id: SecretId) -> str:
-    """Switch off, then read the consumer path again: whoever rolled back meanwhile gets it back at once."""
+    """Switch off. The next look tells whether somebody rolled back meanwhile; then it is switched on again at once."""
     view.secret_is(await world.okta.deactivate_secret(seen.target.app_id, secret_id))
     view.asked[secret_id] = True
-    view.consumer_changed()
     return f"{secret_id} is inactive"
 
 
 async def _write_staging(seen: Snapshot, view: View, world: World, record: Staging) -> str:
     number = await world.kv.write(seen.target.staging, staging_fields(record), cas=seen.staging.version)
     view.staging_changed()
-    view.consumer_changed()  # what follows may rewrite it
     return f"{seen.target.staging} version {number}"
 
 
-async def _write_consumer(
-    seen: Snapshot, view: View, world: World, fields: SecretFields, *, cas: int | None = None
-) -> str:
+async def _write_consumer(seen: Snapshot, world: World, fields: SecretFields, *, cas: int | None = None) -> str:
     number = await world.kv.write(seen.target.consumer, fields, cas=seen.consumer.latest if cas is None else cas)
-    view.consumer_changed()
     return f"{seen.target.consumer} version {number}"
 
 

@@ -59,21 +59,18 @@ class View:
         self._secrets: dict[SecretId, OktaSecret] | None = None
         self._staging: Staging | None = None
         self._consumer: KvMetadata | None = None
-        self._consumer_known = False
         self._versions: dict[int, ConsumerVersion | None] = {}  # None: it cannot be read
         self._unreadable: str | None = None
         self._attempted_at: datetime | None = None
         self._fresh: RotationId | None = None
 
     async def look(self) -> Snapshot:
-        """Read whatever is not known, and return all of it."""
+        """Read whatever is not known or may have changed, and return all of it."""
         if self._secrets is None:
             await self._read_okta()
         if self._staging is None:
             self._staging = await self._read_staging()
-        if not self._consumer_known:
-            self._consumer = await self._world.kv.read_metadata(self.target.consumer)
-            self._consumer_known = True
+        self._consumer = await self._world.kv.read_metadata(self.target.consumer)
         return Snapshot(
             target=self.target,
             app=self._app,
@@ -96,10 +93,6 @@ class View:
     def staging_changed(self) -> None:
         """Read the staging record again."""
         self._staging = None
-
-    def consumer_changed(self) -> None:
-        """Read the consumer path again."""
-        self._consumer_known = False
 
     def secret_is(self, secret: OktaSecret) -> None:
         """Okta has shown the secret as it is now."""

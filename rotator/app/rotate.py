@@ -121,7 +121,7 @@ class _Pass:
         self.world.progress.done(self.view.target, name, detail)
 
     async def _order(self) -> Action | None:
-        """Place an order to replace the current secret, if it can be carried out now; else return what stands in the way.
+        """Order a new secret, if that can be carried out now; else return what stands in the way.
 
         A rotation that is under way, or due without an order, is simply carried on: no second one is asked for.
         """

@@ -70,6 +70,7 @@ class Observer:
     reclaim_after: timedelta
     before: State
     may_overwrite: bool = False  # policy names unknown values as ours to replace
+    may_replace: bool = False  # policy names whatever secret is there as ours to replace
     violations: list[Violation] = field(default_factory=list)
     created: list[str] = field(default_factory=list)  # values, in the order of our create calls that were applied
     writes: int = 0  # mutating calls of ours
@@ -222,7 +223,12 @@ class Observer:
     def _check_foreign(self, name: str, after: State) -> None:
         """I5: a secret that people made is theirs."""
         for slot in self.before.slots:
-            if slot.id not in self._foreign or slot.value in self._was_current or slot.value in self._ever_in_vault:
+            if (
+                self.may_replace
+                or slot.id not in self._foreign
+                or slot.value in self._was_current
+                or slot.value in self._ever_in_vault
+            ):
                 continue
             now = next((it for it in after.slots if it.id == slot.id), None)
             if now is None and not slot.active and after.now - slot.changed >= self.reclaim_after:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.fakes.vault import FakeKv
 
 
-class Crash(BaseException):  # noqa: N818 -- no error: nothing may handle it
+class Crash(BaseException):
     """The process is gone."""
 
 
@@ -199,7 +199,7 @@ class OpenLeases:
     """Leases that never stop anybody: safety must not rest on them."""
 
     @asynccontextmanager
-    async def hold(self, target: Target) -> AsyncIterator[None]:  # noqa: ARG002
+    async def hold(self, target: Target) -> AsyncIterator[None]:
         yield
 
 

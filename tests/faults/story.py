@@ -146,7 +146,6 @@ def empty() -> Scene:
     scene = _scene()
     scene.okta.add_app(APP, ONE)
     scene.may_make = 0
-    scene.owned = (ONE,)
     return scene
 
 
@@ -160,7 +159,7 @@ def nothing() -> Scene:
 def replaced() -> Scene:
     """Policy replaces what is there instead of adopting it."""
     scene = empty()
-    scene.policy, scene.may_make = replace(POLICY, onboard=Onboard.ROTATE), 1
+    scene.policy, scene.may_make, scene.owned = replace(POLICY, onboard=Onboard.ROTATE), 1, (ONE,)
     return scene
 
 
@@ -375,6 +374,7 @@ class Stage:
             may_make=self.scene.may_make + extra,
             reclaim_after=self.scene.policy.reclaim_after,
             before=_state(self.scene),
+            may_replace=self.scene.policy.onboard is Onboard.ROTATE,
             may_overwrite=self.scene.policy.on_unknown_value is OnUnknownValue.ROTATE,
         )
         self.observer.owns(*self.scene.owned)
@@ -484,7 +484,7 @@ class Stage:
         self.gate.somebody_acted()
         self.observer.person(_state(self.scene))
 
-    def _applied(self, name: str, number: int, stale: bool) -> None:  # noqa: FBT001 -- the gate's callback
+    def _applied(self, name: str, number: int, stale: bool) -> None:
         state = _state(self.scene)
         self.states.add(_abstract(state))
         self.observer.effect(name, number, state, stale=stale)
