@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import okta_app_json
 from .okta_call import answer_empty, answer_json, page_links
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PAGE, LARGEST_PAGE = 20, 200
 FILTERABLE = frozenset({"id", "status", "credentials.signing.kid", "settings.slo.enabled", "name"})
+Item = TypeVar("Item")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9$\-_.+!*'(),]{6,100}")
 
 
@@ -53,9 +54,8 @@ def answer_create(org: Org, call: Call) -> Response:
     if call.principal.role.apps is not None:
         raise management_error("E0000006")
     app = _wanted(org, call)
-    value = (_at(call.body(), "credentials", "oauthClient") or {}).get("client_secret")
+    secret = _first_secret(org, app, call=call)
     org.enlist(app)
-    secret = _first_secret(org, app, call=call, value=value)
     tell_lifecycle(org, app, what="create", origin=call.origin())
     if call.request.param("activate") == "false":
         app.status = "INACTIVE"
@@ -165,8 +165,8 @@ def _wanted(org: Org, call: Call) -> OktaApp:
         raise invalid("label", "label: The field cannot be left blank")
     if mode != "OPENID_CONNECT":
         raise invalid("signOnMode", "signOnMode: Only OPENID_CONNECT apps can be made in the sandbox")
-    credentials = _at(body, "credentials", "oauthClient") or {}
-    settings = _at(body, "settings", "oauthClient") or {}
+    credentials = _object(body, "credentials", "oauthClient")
+    settings = _object(body, "settings", "oauthClient")
     method = credentials.get("token_endpoint_auth_method", "client_secret_basic")
     if method not in AUTH_METHODS:
         raise management_error("E0000003")
@@ -182,10 +182,10 @@ def _wanted(org: Org, call: Call) -> OktaApp:
         name=body.get("name") or "oidc_client",
         auth_method=method,
         app_type=settings.get("application_type") or "web",
-        grant_types=tuple(settings.get("grant_types") or ("authorization_code",)),
-        redirect_uris=tuple(settings.get("redirect_uris") or ()),
+        grant_types=_list_of(str, settings.get("grant_types")) or ("authorization_code",),
+        redirect_uris=_list_of(str, settings.get("redirect_uris")),
         dpop_bound=settings.get("dpop_bound_access_tokens") is True,
-        keys=tuple((settings.get("jwks") or {}).get("keys") or ()),
+        keys=_list_of(dict, _object(settings, "jwks").get("keys")),
     )
 
 
@@ -196,17 +196,33 @@ def _check_client_id(org: Org, client_id: object) -> None:
         raise invalid("client_id", "client_id: An object with this field already exists in the current organization")
 
 
-def _first_secret(org: Org, app: OktaApp, *, call: Call, value: str | None) -> str | None:
+def _first_secret(org: Org, app: OktaApp, *, call: Call) -> str | None:
     if app.auth_method not in SECRET_METHODS:
         return None
+    value = _object(call.body(), "credentials", "oauthClient").get("client_secret")
+    if not isinstance(value, str | None):
+        raise management_error("E0000003")
     if value is not None:
         Slots(org, app, call.origin()).check_value(value)
     secret = place(org, app, value=value or org.new_text(GENERATED_LENGTH), now=call.now, active=True)
     return secret.value
 
 
-def _at(body: dict[str, Any], *path: str) -> dict[str, Any] | None:
+def _object(body: dict[str, Any], *path: str) -> dict[str, Any]:
+    """Return the object at a path of the body; empty where there is none."""
     node: Any = body
     for name in path:
-        node = node.get(name) if isinstance(node, dict) else None
-    return node if isinstance(node, dict) else None
+        node = node.get(name)
+        if node is None:
+            return {}
+        if not isinstance(node, dict):
+            raise management_error("E0000003")
+    return cast("dict[str, Any]", node)
+
+
+def _list_of(kind: type[Item], found: object) -> tuple[Item, ...]:
+    if found is None:
+        return ()
+    if not isinstance(found, list) or not all(isinstance(item, kind) for item in found):
+        raise management_error("E0000003")
+    return tuple(found)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from rotator.sandbox.clock import SandboxClock
-from rotator.sandbox.http import Request, Response
+from rotator.sandbox.http import Request
 from rotator.sandbox.okta import OktaEmulator
 from rotator.sandbox.okta_settings import OktaSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BASE = "https://acme.okta.example"
 START = datetime(2026, 3, 1, 12, 0, 0, 250_000, UTC)
@@ -57,26 +60,25 @@ class OktaClient:
     okta: OktaEmulator
     authorization: str | None = None
     user_agent: str = "okta-client/1"
-    last: Answer | None = field(default=None, repr=False)
 
-    def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: dict[str, str | None] | None = None,
-        body: bytes = b"",
-        base: str = BASE,
-    ) -> Answer:
-        """Send a request; a header of None is left out."""
+    def request(
+        self, method: str, path: str, *, headers: Mapping[str, str | None] | None = None, body: bytes = b""
+    ) -> Request:
+        """Return a request of this principal; a header of None is left out."""
         url = urlsplit(path)
         wanted: dict[str, str | None] = {"user-agent": self.user_agent, "authorization": self.authorization}
         if method == "POST":
             wanted["content-length"] = str(len(body))
         wanted |= headers or {}
         sent = tuple((name, value) for name, value in wanted.items() if value is not None)
-        request = Request(method, unquote(url.path), tuple(parse_qsl(url.query)), sent, body, base)
-        return taken_apart(self.okta.answer(request))
+        return Request(method, unquote(url.path), tuple(parse_qsl(url.query)), sent, body, BASE)
+
+    def call(
+        self, method: str, path: str, *, headers: Mapping[str, str | None] | None = None, body: bytes = b""
+    ) -> Answer:
+        """Send a request; a header of None is left out."""
+        response = self.okta.answer(self.request(method, path, headers=headers, body=body))
+        return Answer(response.status, response.headers, response.body)
 
     def get(self, path: str, **query: str) -> Answer:
         return self.call("GET", f"{path}?{urlencode(query)}" if query else path)
@@ -95,17 +97,13 @@ class OktaClient:
     def delete(self, path: str) -> Answer:
         return self.call("DELETE", path)
 
-    def form(self, path: str, *, headers: dict[str, str | None] | None = None, **fields: str) -> Answer:
+    def form(self, path: str, headers: Mapping[str, str | None] | None = None, /, **fields: str) -> Answer:
         """Send a form; without the principal's own Authorization."""
-        kept: dict[str, str | None] = {"content-type": FORM, "authorization": None} | (headers or {})
+        kept = {"content-type": FORM, "authorization": None} | dict(headers or {})
         return self.call("POST", path, headers=kept, body=urlencode(fields).encode())
 
 
-def taken_apart(response: Response) -> Answer:
-    return Answer(response.status, response.headers, response.body)
-
-
-def basic(client_id: str, secret: str) -> dict[str, str | None]:
+def basic(client_id: str, secret: str) -> dict[str, str]:
     """Return the header of `client_secret_basic`."""
     return {"authorization": f"Basic {base64.b64encode(f'{client_id}:{secret}'.encode()).decode()}"}
 
