@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rotator.core.model import Target
 
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _STRANGE = re.compile(r"[^A-Za-z0-9.-]")
 
 

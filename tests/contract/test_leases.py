@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,6 +101,14 @@ def plant(what: str, place: Path, precious: Path) -> None:
 
 def a_child_with_our_files() -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], close_fds=False)
+
+
+def a_copy_of_the_descriptor(file: Path) -> int:
+    for descriptor in range(3, 1024):
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), file.stat()):
+                return os.dup(descriptor)
+    raise AssertionError("nobody has it open")
 
 
 async def is_free(leases: FileLeases, wanted: Target) -> bool:
@@ -243,7 +252,14 @@ async def test_a_file_left_behind_means_nothing(leases: FileLeases, directory: P
     assert await is_free(leases, target())
 
 
-async def test_a_child_does_not_inherit_the_lease(leases: FileLeases) -> None:
+async def test_a_free_target_names_nobody(leases: FileLeases, directory: Path) -> None:
+    async with leases.hold(target()):
+        assert text_of(only_file(directory)) == f"{os.getpid()}\n"
+
+    assert text_of(only_file(directory)) == ""
+
+
+async def test_a_program_that_we_start_does_not_inherit_the_lease(leases: FileLeases) -> None:
     async with leases.hold(target()):
         child = a_child_with_our_files()
     try:
@@ -251,3 +267,12 @@ async def test_a_child_does_not_inherit_the_lease(leases: FileLeases) -> None:
     finally:
         child.kill()
         child.wait()
+
+
+async def test_a_lease_is_given_back_even_if_a_fork_still_has_the_file(leases: FileLeases, directory: Path) -> None:
+    async with leases.hold(target()):
+        copy = a_copy_of_the_descriptor(only_file(directory))
+    try:
+        assert await is_free(leases, target())
+    finally:
+        os.close(copy)
