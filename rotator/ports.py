@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         VerifySettings,
     )
     from rotator.core.secret_value import SecretFields, SecretValue
+    from rotator.errors import RotatorError
 
 
 class Clock(Protocol):
@@ -142,8 +143,12 @@ class Progress(Protocol):
         """Say what begins."""
         ...
 
-    def done(self, target: Target, step: str, detail: str) -> None:
-        """Say what has ended, and how, in one line without secrets."""
+    def done(self, target: Target, step: str, detail: str, *, rotation: RotationId | None) -> None:
+        """Say what has ended, and how, in one line without secrets; `rotation` is the one that it belongs to."""
+        ...
+
+    def surprised(self, target: Target, step: str, error: RotatorError) -> None:
+        """Say what did not end as expected, or nobody knows how; the pass looks again."""
         ...
 
 

@@ -52,6 +52,7 @@ class View:
         self.target = target
         self.proofs: dict[str, Proof] = {}
         self.asked: dict[SecretId, bool] = {}
+        self.switched_off: set[SecretId] = set()
         self._told = told
         self._tries = tries
         self._world = world
@@ -63,6 +64,11 @@ class View:
         self._unreadable: str | None = None
         self._attempted_at: datetime | None = None
         self._fresh: RotationId | None = None
+
+    @property
+    def staged_now(self) -> RotationId | None:
+        """The rotation whose value was staged, or staged afresh, in this pass."""
+        return self._fresh
 
     async def look(self) -> Snapshot:
         """Read whatever is not known or may have changed, and return all of it."""

@@ -21,7 +21,7 @@ from rotator.errors import ConflictError, InvariantError, RefusedError, RotatorE
 
 if TYPE_CHECKING:
     from rotator.core.actions import Action, Effect, Ending
-    from rotator.core.model import Proof, Snapshot, Target
+    from rotator.core.model import Proof, RotationId, Snapshot, Target
 
 MAX_ACTIONS_PER_PASS = 24  # a rotation takes six; the rest is for clearing up after others
 SURPRISES_PER_PASS = 2  # effects that end otherwise than expected, before the pass gives up
@@ -32,10 +32,11 @@ LOOK_AGAIN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One effect of a pass, and what came of it."""
+    """One effect of a pass, and what came of it; `surprise` says why it may not be done."""
 
     action: Effect
     detail: str
+    surprise: RotatorError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,17 @@ class _Pass:
             self.surprises += 1
             if self.surprises > SURPRISES_PER_PASS or not _worth_a_look(surprise):
                 raise
-            detail = f"{surprise}; looking again"
+            self.steps.append(Step(action, f"{surprise}; looking again", surprise))
+            self.world.progress.surprised(self.view.target, name, surprise)
+            return
         self.steps.append(Step(action, detail))
-        self.world.progress.done(self.view.target, name, detail)
+        self.world.progress.done(self.view.target, name, detail, rotation=self._rotation())
+
+    def _rotation(self) -> RotationId | None:
+        """Return the rotation that is under way, else the one that made the current value."""
+        assert self.seen
+        current = self.seen.consumer.current
+        return self.view.staged_now or self.seen.staging.rotation_id or (current.rotation_id if current else None)
 
     async def _order(self) -> Action | None:
         """Order a new secret, if that can be carried out now; else return what stands in the way.
