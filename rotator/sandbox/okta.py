@@ -185,7 +185,7 @@ class OktaEmulator(Console):
         """Return what the sandbox's control endpoint offers."""
         return {
             "state": self.state,
-            "revoke": lambda app, secret: {"status": self.revoke(app, secret).status},
+            "revoke": lambda app, secret_id: {"status": self.revoke(app, secret_id).status},
             "add_secret": lambda app: {"id": self.add_secret_by_admin(app).id},
             "delete_secret": self.delete_secret_by_admin,
             "deactivate_app": self.deactivate_app_by_admin,
@@ -194,11 +194,9 @@ class OktaEmulator(Console):
         }
 
     def change(self, **settings: Any) -> dict[str, Any]:
-        """Set settings by name."""
+        """Set switches and delays by name."""
         for name, value in settings.items():
-            if not hasattr(self.settings, name) or isinstance(getattr(self.settings, name), type(self.settings.window)):
-                raise ValueError(f"there is no setting {name!r} that can be set from outside")
-            setattr(self.settings, name, value)
+            self.settings.switch(name, value)
         return settings
 
     def state(self) -> dict[str, Any]:

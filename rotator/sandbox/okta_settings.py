@@ -6,12 +6,10 @@ set; the defaults are the likelier way, and where both are likely the less kind 
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 -- the annotations are read at run time
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Literal, get_args, get_origin, get_type_hints
 
 PlanName = Literal["integrator", "one_app", "enterprise", "workforce"]
 
@@ -62,3 +60,16 @@ class OktaSettings:
     log_refused: Literal["absent", "hash"] = "absent"  # of a secret that was refused
     log_detail_keys: Literal["camel", "lower"] = "camel"  # of a target's details
     log_actor_id: Literal["app_id", "client_id"] = "app_id"  # of a token request
+
+    def switch(self, name: str, value: object) -> None:
+        """Set a switch or a delay by its name; ValueError for anything else, and for a value that it cannot have."""
+        hint = get_type_hints(type(self)).get(name)
+        if get_origin(hint) is Literal:
+            known = value in get_args(hint)
+        elif hint is float:
+            known = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        else:
+            known = hint is bool and isinstance(value, bool)
+        if not known:
+            raise ValueError(f"{name!r} cannot be set to {value!r}")
+        setattr(self, name, value)
