@@ -5,69 +5,59 @@ The rules are listed in `docs/sandbox-rules-vault.md`, each with its section of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+import base64
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from . import vault_texts as texts
-from .vault_answers import EmptyAnswerError, RefusedError
-from .vault_core import Core, Mounted, Namespace
+from .http import Response
+from .vault_answers import Answer, EmptyAnswerError, RefusedError, json_response
+from .vault_console import Console
 from .vault_front import PREFIX, ask_of, clean_path, emptied, encoded, operation_of, refused, token_of
-from .vault_kv_api import KvEngine
-from .vault_policies import ROOT
-from .vault_sys import SysEngine
-from .vault_token_engine import TokenEngine
-from .vault_tokens import Token, random_text
+from .vault_quota import Quota
+from .vault_settings import VaultSettings
+from .vault_status import PATHS as STATUS_PATHS
+from .vault_status import Status
+from .vault_wrapping import wrap_ttl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime, timedelta
 
     from .clock import SandboxClock
-    from .http import Request, Response
-    from .vault_kv import Key, Kv
-    from .vault_texts import Flavour
+    from .http import Request
+    from .vault_answers import Ask
+    from .vault_core import Namespace
+
+__all__ = ["VaultEmulator", "VaultSettings"]
+
+_INDEX, _FORWARD, _INCONSISTENT = "x-vault-index", "x-vault-forward", "x-vault-inconsistent"
 
 
-@dataclass(slots=True)
-class VaultSettings:
-    """The knobs. They may be turned while the server runs."""
-
-    flavour: Flavour = "openbao"
-    root_token: str = "root"  # noqa: S105 (of a sandbox)
-    content_type: str = "application/json"  # a proxy may add a charset
-
-
-class VaultEmulator:
+class VaultEmulator(Console):
     """The server. `answer` is its HTTP side; the rest is what a person at the console does, without a token."""
 
     def __init__(self, clock: SandboxClock, settings: VaultSettings | None = None) -> None:
         """Start unsealed, with a KV v2 mount at `secret/` and a root token."""
-        self.settings = settings or VaultSettings()
-        self._clock = clock
-        self._core = Core(self.settings.flavour)
-        self._furnish(self._core.namespaces[""])
-        self.add_mount("secret")
-        root = Token(
-            id=self.settings.root_token,
-            accessor=random_text(24),
-            policies=(ROOT,),
-            created=clock.now(),
-            path="auth/token/root",
-        )
-        self._core.tokens.add(root)
+        super().__init__(clock, settings or VaultSettings())
+        self._quota = Quota(self.settings)
+        self._writes: list[datetime] = []
 
     def answer(self, request: Request) -> Response:
         """Apply the request and answer it."""
         content_type = self.settings.content_type
         try:
-            return clean_path(request) or self._logical(request)
+            response = clean_path(request) or self._answered(request)
         except RefusedError as refusal:
-            return refused(refusal, content_type=content_type)
+            response = refused(refusal, content_type=content_type)
         except EmptyAnswerError as empty:
-            return emptied(empty, content_type=content_type)
+            response = emptied(empty, content_type=content_type)
+        named = request.header("x-vault-namespace")
+        return response.with_headers(("X-Vault-Namespace", named)) if named else response
 
     def kind_of(self, request: Request) -> tuple[str, str | None]:
         """Name the kind of call, for the journal. Vault has no rate buckets."""
+        if request.path.removeprefix(PREFIX) in STATUS_PATHS:
+            return request.path.removeprefix(PREFIX).replace("/", "."), None
         try:
             operation = operation_of(request)
             namespace, path = self._located(request)
@@ -78,15 +68,82 @@ class VaultEmulator:
             return f"unmounted.{operation}", None
         return mounted.engine.kind_of(operation, path.removeprefix(mounted.path)), None
 
-    def _logical(self, request: Request) -> Response:
+    def _answered(self, request: Request) -> Response:
+        path = request.path.removeprefix(PREFIX)
+        now = self._clock.now()
+        if path in STATUS_PATHS:
+            return self._status().answer(request, path, now=now)
+        if self.settings.redirects_to_leader and self.settings.node != "active":
+            return Response(307, (("Location", f"{self.settings.leader_url}{request.target}"),))
+        headers = self._quota.admit(path, now) if not self._core.is_sealed else ()
+        try:
+            response = self._logical(request, now)
+        except RefusedError as refusal:
+            response = refused(refusal, content_type=self.settings.content_type)
+        return response.with_headers(*headers)
+
+    def _status(self) -> Status:
+        settings = self.settings
+        return Status(
+            settings.flavour,
+            settings.node,
+            is_sealed=self._core.is_sealed,
+            is_initialised=settings.is_initialised,
+            leader=settings.leader_url,
+        )
+
+    def _logical(self, request: Request, now: datetime) -> Response:
+        ask = ask_of(request, request.path.removeprefix(PREFIX), now)
+        ttl = wrap_ttl(request.header("x-vault-wrap-ttl"))
+        if self._core.is_sealed or not self.settings.is_initialised:
+            raise RefusedError(503, texts.SEALED)
         namespace, path = self._located(request)
-        ask = ask_of(request, path, self._clock.now())
-        answer = self._core.answer(ask, namespace, token_id=token_of(request))
-        return encoded(answer, ask.operation, content_type=self.settings.content_type)
+        self._check_node(request, ask)
+        path += "/" if ask.operation == "list" and not path.endswith("/") else ""
+        asked = replace(ask, path=path, token_id=token_of(request), as_of=self._as_of(request, now))
+        return self._sent(self._core.answer(asked, namespace), asked, namespace, wrap=ttl)
+
+    def _sent(self, answer: Answer | None, ask: Ask, namespace: Namespace, *, wrap: timedelta) -> Response:
+        if wrap and answer is not None and answer.status == 200 and ask.path != "sys/wrapping/unwrap":
+            path = f"{namespace.path}/{ask.path}".lstrip("/")
+            wrapped = self._core.wrapping.wrap(answer, path, ttl=wrap, now=ask.now)
+            return json_response(200, wrapped, content_type=self.settings.content_type)
+        mounted = namespace.mounted_at(ask.path)
+        mount_type = mounted.engine.type if mounted and self.settings.flavour == "vault" else None
+        response = encoded(answer, ask.operation, content_type=self.settings.content_type, mount_type=mount_type)
+        if ask.operation not in ("read", "list"):
+            self._writes.append(ask.now)
+        return response.with_headers(("X-Vault-Index", self._index())) if self.settings.has_index else response
+
+    def _check_node(self, request: Request, ask: Ask) -> None:
+        settings = self.settings
+        if settings.node == "dr_secondary":
+            raise RefusedError(400, texts.DR_SECONDARY)
+        if settings.stale_refusals:
+            settings.stale_refusals -= 1
+            raise RefusedError(412, texts.STALE_INDEX)
+        if settings.has_index and ask.operation in ("read", "list") and not _is_forwarded(request):
+            seen = self._seen(ask.now - settings.read_lag)
+            if _index_in(request) > seen:
+                raise RefusedError(412, texts.STALE_INDEX)
+
+    def _as_of(self, request: Request, now: datetime) -> datetime | None:
+        """Return the time that this node has got to, None if it is the active one's."""
+        if not self.settings.read_lag or (self.settings.has_index and _is_forwarded(request)):
+            return None
+        return now - self.settings.read_lag
+
+    def _seen(self, then: datetime) -> int:
+        return sum(1 for at in self._writes if at <= then)
+
+    def _index(self) -> str:
+        return base64.b64encode(f"v1:{len(self._writes)}".encode()).decode()
 
     def _located(self, request: Request) -> tuple[Namespace, str]:
         """Find the namespace that header and path name together, and the path inside it."""
         named = (request.header("x-vault-namespace") or "").strip("/")
+        if named and not self.settings.namespaces:
+            raise RefusedError(403, texts.NAMESPACES_OFF)
         head = "" if named == "root" else named
         if head not in self._core.namespaces:
             raise RefusedError(404, texts.NAMESPACE_UNKNOWN)
@@ -94,102 +151,21 @@ class VaultEmulator:
         whole = f"{head}/{path}" if head else path
         inside = [name for name in self._core.namespaces if whole.startswith(f"{name}/") and len(name) >= len(head)]
         name = max(inside, key=len, default="")
-        return self._core.namespaces[name], whole.removeprefix(f"{name}/") if name else whole
+        relative = whole.removeprefix(f"{name}/") if name else whole
+        if name and relative in STATUS_PATHS:
+            raise RefusedError(400, texts.ROOT_NAMESPACE_ONLY)
+        return self._core.namespaces[name], relative
 
-    # What a person does.
 
-    def add_mount(self, path: str, *, namespace: str = "") -> None:
-        """Mount a KV v2 engine."""
-        engine = KvEngine(self.settings.flavour)
-        self._mount(f"{path.strip('/')}/", engine, namespace=namespace, description="key/value secret storage")
+def _is_forwarded(request: Request) -> bool:
+    return (
+        request.header(_FORWARD) == "active-node"
+        or (request.header(_INCONSISTENT) or "").strip() == "forward-active-node"
+    )
 
-    def put(self, mount: str, path: str, fields: Mapping[str, Any], *, namespace: str = "") -> int:
-        """Write a version as `kv put` does, without CAS, and return its number."""
-        kv = self.kv(mount, namespace=namespace)
-        kv.about_to_change(path, self._clock.now())
-        kv.write(path, dict(fields), self._clock.now())
-        return kv.keys[path].current
 
-    def read(self, mount: str, path: str, *, version: int = 0, namespace: str = "") -> dict[str, Any] | None:
-        """Return the fields of a version (the current one for 0), None if it cannot be read."""
-        found = self.kv(mount, namespace=namespace).readable(path, self._clock.now(), number=version)
-        return found.fields if found else None
-
-    def key(self, mount: str, path: str, *, namespace: str = "") -> Key | None:
-        """Return all of a key: its versions, settings and custom metadata."""
-        return self.kv(mount, namespace=namespace).keys.get(path)
-
-    def kv(self, mount: str, *, namespace: str = "") -> Kv:
-        """Return the state of a KV v2 mount."""
-        engine = self._core.namespaces[namespace].mounts[f"{mount.strip('/')}/"].engine
-        if not isinstance(engine, KvEngine):
-            raise TypeError(f"{mount} is no KV v2 mount")
-        return engine.kv
-
-    def add_policy(self, name: str, rules: Mapping[str, Sequence[str]], *, namespace: str = "") -> None:
-        """Write a policy: capabilities by path pattern."""
-        self._core.namespaces[namespace].policies[name] = rules
-
-    def create_token(
-        self,
-        policies: Sequence[str] = (),
-        *,
-        ttl: timedelta = timedelta(hours=768),
-        max_ttl: timedelta = timedelta(),
-        explicit_max_ttl: timedelta = timedelta(),
-        period: timedelta = timedelta(),
-        kind: str = "service",
-        renewable: bool = True,
-        namespace: str = "",
-    ) -> str:
-        """Make a token with the policies and `default`."""
-        token = Token(
-            id=self._core.tokens.new_id(kind),
-            accessor="" if kind == "batch" else random_text(24),
-            policies=tuple(sorted({"default", *policies})),
-            created=self._clock.now(),
-            ttl=ttl,
-            max_ttl=max_ttl,
-            explicit_max_ttl=explicit_max_ttl,
-            period=period,
-            renewable=renewable and kind == "service",
-            type=kind,
-            namespace=namespace,
-        )
-        return self._core.tokens.add(token).id
-
-    def revoke_token(self, token: str) -> None:
-        """End a token."""
-        self._core.tokens.revoke(self._core.tokens.by_id[token])
-
-    def seal(self) -> None:
-        """Seal the server."""
-        self._core.is_sealed = True
-
-    def unseal(self) -> None:
-        """Unseal it."""
-        self._core.is_sealed = False
-
-    def actions(self) -> Mapping[str, Callable[..., Any]]:
-        """Return what the control endpoint offers."""
-        return {"seal": self.seal, "unseal": self.unseal, "put": self.put, "read": self.read, "state": self._state}
-
-    def _state(self) -> dict[str, Any]:
-        return {
-            "sealed": self._core.is_sealed,
-            "mounts": {
-                f"{name}/{mount}".lstrip("/"): {
-                    path: key.current for path, key in sorted(mounted.engine.kv.keys.items())
-                }
-                for name, namespace in self._core.namespaces.items()
-                for mount, mounted in namespace.mounts.items()
-                if isinstance(mounted.engine, KvEngine)
-            },
-        }
-
-    def _furnish(self, namespace: Namespace) -> None:
-        self._mount("sys/", SysEngine(self._core, namespace), namespace=namespace.path)
-        self._mount("auth/token/", TokenEngine(self._core.tokens), namespace=namespace.path)
-
-    def _mount(self, path: str, engine: Any, *, namespace: str = "", description: str = "") -> None:
-        self._core.namespaces[namespace].mounts[path] = Mounted(path, engine, description)
+def _index_in(request: Request) -> int:
+    try:
+        return int(base64.b64decode(request.header(_INDEX) or "").decode().removeprefix("v1:") or 0)
+    except ValueError:
+        return 0

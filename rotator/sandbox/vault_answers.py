@@ -32,7 +32,9 @@ class Ask:
     now: datetime
     fields: Mapping[str, Any] = field(default_factory=dict)
     token: Token | None = None
+    token_id: str | None = None  # as it was sent, good or bad
     mount: str = ""
+    as_of: datetime | None = None  # reads are answered by a node that lags behind, and knows the world of then
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +47,17 @@ class Answer:
     warnings: tuple[str, ...] = ()
     lease_duration: int = 0
     injected: bool = False  # the fields of `data` also stand at the top level
-    bare: bool = False  # no envelope: `data` is the body
 
 
 class RefusedError(Exception):
     """An error answer: a status and what stands in `errors`."""
 
-    def __init__(self, status: int, *errors: str) -> None:
+    def __init__(self, status: int, *errors: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         """Take what is sent."""
         super().__init__(status, *errors)
         self.status = status
         self.errors = errors
+        self.headers = headers
 
 
 class EmptyAnswerError(Exception):
@@ -67,8 +69,8 @@ class EmptyAnswerError(Exception):
         self.status = status
 
 
-def envelope(answer: Answer, *, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Wrap an answer as every logical endpoint does."""
+def envelope(answer: Answer) -> dict[str, Any]:
+    """Put an answer into the form of every logical endpoint."""
     body: dict[str, Any] = {
         "request_id": str(uuid.uuid4()),
         "lease_id": "",
@@ -80,8 +82,8 @@ def envelope(answer: Answer, *, extra: Mapping[str, Any] | None = None) -> dict[
         "auth": answer.auth,
     }
     if answer.injected and answer.data:
-        body = {**answer.data, **body}
-    return {**body, **(extra or {})}
+        return {**answer.data, **body}
+    return body
 
 
 def json_response(status: int, content: Any, *, content_type: str = "application/json") -> Response:

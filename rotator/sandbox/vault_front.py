@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PREFIX = "/v1/"
 MERGE_PATCH = "application/merge-patch+json"
 MAX_BODY = 32 * 1024 * 1024
+MAX_STRINGS = 1000
 _METHODS: dict[str, Operation] = {
     "GET": "read",
     "LIST": "list",
@@ -78,7 +79,7 @@ def fields_of(request: Request, operation: Operation) -> Mapping[str, Any]:
     if operation in ("read", "list", "delete"):
         return {name: value for name, value in request.query if name not in ("list", "help")}
     if len(request.body) > MAX_BODY:
-        raise RefusedError(413, f"failed to decode JSON input: {texts.BODY_TOO_LARGE}")
+        raise RefusedError(413, texts.BODY_TOO_LARGE, headers=(("Connection", "close"),))
     if operation == "patch":
         _check_merge_patch(request.header("content-type"))
     if not request.body.strip():
@@ -87,6 +88,8 @@ def fields_of(request: Request, operation: Operation) -> Mapping[str, Any]:
         content = json.loads(request.body)
     except ValueError:
         raise RefusedError(400, "failed to decode JSON input: " + _json_problem(request.body)) from None
+    if _strings_in(content) > MAX_STRINGS:
+        raise RefusedError(400, texts.TOO_COMPLEX)
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -105,13 +108,17 @@ def ask_of(request: Request, path: str, now: datetime) -> Ask:
     return Ask(operation, path, now, fields)
 
 
-def encoded(answer: Answer | None, operation: Operation, *, content_type: str) -> Response:
+def encoded(
+    answer: Answer | None, operation: Operation, *, content_type: str, mount_type: str | None = None
+) -> Response:
     """Turn an engine's answer into a response."""
     if answer is None:
         if operation in ("read", "list"):
             raise RefusedError(404)
         return Response(204, (("Cache-Control", "no-store"), ("Content-Type", content_type)))
-    body = answer.data if answer.bare else envelope(answer)
+    body = envelope(answer)
+    if mount_type:
+        body["mount_type"] = mount_type
     response = json_response(answer.status, body, content_type=content_type)
     if answer.status == 404:  # the one place where the newline is missing
         return Response(response.status, response.headers, response.body.rstrip(b"\n"))
@@ -120,12 +127,21 @@ def encoded(answer: Answer | None, operation: Operation, *, content_type: str) -
 
 def refused(refusal: RefusedError, *, content_type: str) -> Response:
     """Turn a refusal into a response."""
-    return json_response(refusal.status, {"errors": list(refusal.errors)}, content_type=content_type)
+    response = json_response(refusal.status, {"errors": list(refusal.errors)}, content_type=content_type)
+    return response.with_headers(*refusal.headers)
 
 
 def emptied(empty: EmptyAnswerError, *, content_type: str) -> Response:
     """Turn an empty answer into a response."""
     return Response(empty.status, (("Cache-Control", "no-store"), ("Content-Type", content_type)))
+
+
+def _strings_in(content: Any) -> int:
+    if isinstance(content, dict):
+        return len(content) + sum(_strings_in(value) for value in content.values())
+    if isinstance(content, list):
+        return sum(_strings_in(value) for value in content)
+    return isinstance(content, str)
 
 
 def _check_merge_patch(content_type: str | None) -> None:
@@ -143,7 +159,7 @@ def _json_problem(body: bytes) -> str:
         rest = problem.doc[problem.pos :]
         if not rest.strip():
             return "unexpected EOF"
-        return f"invalid character {rest[0]!r} looking for beginning of value"
+        return f"invalid character '{rest[0]}'"
     except ValueError:
         return "invalid UTF-8"
     return "unexpected EOF"

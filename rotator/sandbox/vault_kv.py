@@ -12,7 +12,10 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DEFAULT_MAX_VERSIONS = 10
 NEVER = timedelta(seconds=-1)  # a mount that switches delete_version_after off for all its keys
@@ -108,12 +111,12 @@ class Key:
 
 @dataclass(slots=True)
 class Kv:
-    """A mount: its keys and its config. With `remembers` it can be seen as of an earlier time."""
+    """A mount: its keys, its config, and what its keys were before changes that a lagging replica has not seen."""
 
     keys: dict[str, Key] = field(default_factory=dict)
     config: Config = field(default_factory=Config)
-    remembers: bool = False
     changes: list[tuple[datetime, str, Key | None]] = field(default_factory=list)
+    is_upgrading: bool = False  # from KV v1, for a moment
 
     def write(self, path: str, fields: dict[str, Any] | None, now: datetime) -> Version:
         """Add a version at the path, as a person with no CAS would."""
@@ -127,14 +130,11 @@ class Kv:
 
     def children(self, prefix: str) -> list[str]:
         """List what lies right below the prefix: names, and folders with a slash at the end."""
-        below = prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
-        names = {path.removeprefix(below) for path in self.keys if path.startswith(below)}
-        return sorted({name if "/" not in name else name.partition("/")[0] + "/" for name in names})
+        return names_below(prefix, self.keys)
 
     def about_to_change(self, path: str, now: datetime) -> None:
         """Keep the key as it is, for a replica that lags."""
-        if self.remembers:
-            self.changes.append((now, path, copy.deepcopy(self.keys.get(path))))
+        self.changes.append((now, path, copy.deepcopy(self.keys.get(path))))
 
     def as_of(self, then: datetime) -> Kv:
         """Return the mount as a replica saw it then."""
@@ -147,3 +147,10 @@ class Kv:
             else:
                 keys[path] = before
         return Kv(keys, self.config)
+
+
+def names_below(prefix: str, paths: Iterable[str]) -> list[str]:
+    """List the names right below a prefix, folders with a slash at the end."""
+    below = prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
+    names = {path.removeprefix(below) for path in paths if path.startswith(below)}
+    return sorted({name if "/" not in name else name.partition("/")[0] + "/" for name in names})

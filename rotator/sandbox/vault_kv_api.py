@@ -59,7 +59,14 @@ class KvEngine:
     def answer(self, ask: Ask) -> Answer | None:
         """Answer a question."""
         kv = self.kv
+        if kv.is_upgrading:
+            raise RefusedError(400, texts.UPGRADING)
         part, slash, path = ask.path.partition("/")
+        if ask.as_of is not None:
+            if ask.operation in ("read", "list"):
+                kv = kv.as_of(ask.as_of)
+            else:
+                kv.about_to_change(path, ask.now)
         if ask.path == "config":
             return self._config(ask)
         if slash:

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 from . import vault_texts as texts
 from .vault_answers import Answer, RefusedError
 from .vault_fields import Fields
+from .vault_policies import DENY
+from .vault_wrapping import wrapped_token
 
 if TYPE_CHECKING:
     from .vault_answers import Ask
     from .vault_core import Core, Mounted, Namespace
+    from .vault_tokens import Token
 
 _MOUNTS = "internal/ui/mounts/"
 
@@ -36,8 +39,8 @@ class SysEngine:
         return None
 
     def is_open(self, path: str) -> bool:
-        """The mounts lookup checks access itself."""
-        return path.startswith(_MOUNTS)
+        """The mounts lookup checks access itself; a wrapping token is looked up by whoever has it."""
+        return path.startswith(_MOUNTS) or path == "wrapping/lookup"
 
     def kind_of(self, operation: str, path: str) -> str:  # noqa: ARG002
         """Name the kind of call."""
@@ -47,15 +50,23 @@ class SysEngine:
         """Answer a question."""
         if ask.path.startswith(_MOUNTS) and ask.operation == "read":
             return self._mount(ask, ask.path.removeprefix(_MOUNTS))
-        if ask.path == "capabilities-self" and ask.operation == "update":
-            return self._capabilities(ask)
-        raise RefusedError(404, texts.multierror("unsupported path"))
+        match ask.path, ask.operation:
+            case "capabilities-self", "update":
+                return self._capabilities(ask)
+            case "wrapping/lookup", ("read" | "update"):
+                return self._core.wrapping.lookup(wrapped_token(ask), ask.now)
+            case "wrapping/unwrap", "update":
+                return self._core.wrapping.unwrap(wrapped_token(ask), ask.now)
+            case (("capabilities-self" | "wrapping/lookup" | "wrapping/unwrap"), _):
+                raise RefusedError(405, texts.multierror(texts.UNSUPPORTED_OPERATION))
+        raise RefusedError(404, texts.multierror(texts.UNSUPPORTED_PATH))
 
     def _mount(self, ask: Ask, path: str) -> Answer:
         if ask.token is None:
-            raise RefusedError(403, texts.bad_token(self._core.flavour))
+            raise self._core.bad_token(ask)
         mounted = self._namespace.mounted_at(path.rstrip("/"))
-        if mounted is None or not self._namespace.acl(ask.token).touches(mounted.path):
+        found = self._core.acl_path(mounted.path, self._namespace, token=ask.token) if mounted else None
+        if mounted is None or found is None or not found[0].touches(found[1]):
             raise RefusedError(403, texts.preflight(path.rstrip("/") + "/"))
         return Answer(self._mount_shown(mounted))
 
@@ -79,8 +90,11 @@ class SysEngine:
         paths = fields.texts("paths") or fields.texts("path")
         if not paths:
             raise RefusedError(400, texts.NO_PATHS)
-        acl = self._namespace.acl(ask.token)
-        told: dict[str, Any] = {path: sorted(acl.capabilities(path)) for path in paths}
+        told: dict[str, Any] = {path: self._capabilities_on(path, ask.token) for path in paths}
         if len(paths) == 1:
             told["capabilities"] = told[paths[0]]
         return Answer(dict(sorted(told.items())), injected=True)
+
+    def _capabilities_on(self, path: str, token: Token) -> list[str]:
+        found = self._core.acl_path(path, self._namespace, token=token)
+        return sorted(found[0].capabilities(found[1])) if found else [DENY]

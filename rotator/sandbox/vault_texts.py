@@ -7,6 +7,7 @@ from typing import Final, Literal
 Flavour = Literal["vault", "openbao"]
 
 PERMISSION_DENIED: Final = "permission denied"
+MISSING_TOKEN: Final = "missing client token"  # noqa: S105 (an error text)
 INVALID_TOKEN: Final = "invalid token"  # noqa: S105 (an error text)
 SEALED: Final = "Vault is sealed"
 NOT_IN_NAMESPACE: Final = "operation unavailable in namespaces"
@@ -47,6 +48,16 @@ LEASE_NOT_RENEWABLE: Final = "lease is not renewable"
 BATCH_NOT_RENEWABLE: Final = "batch tokens cannot be renewed"
 PAST_MAX_TTL: Final = "past the max TTL, cannot renew"
 WRAPPING_TOKEN_INVALID: Final = "wrapping token is not valid or does not exist"  # noqa: S105 (an error text)
+WRAPPING_TOKEN_EMPTY: Final = "error validating wrapping token: token is empty"  # noqa: S105 (an error text)
+WRAP_TTL_UNREADABLE: Final = "error parsing X-Vault-Wrap-TTL header: "
+BATCH_NOT_REVOKED: Final = "batch tokens cannot be revoked"
+MISSING_ROLE_ID: Final = "missing role_id"
+MISSING_SECRET_ID: Final = "missing secret_id"  # noqa: S105 (an error text)
+INVALID_APPROLE: Final = "invalid role or secret ID"
+UNSUPPORTED_PATH: Final = "unsupported path"
+ROOT_NAMESPACE_ONLY: Final = "operation only available in root namespace"
+DR_SECONDARY: Final = "path disabled in replication DR secondary mode"
+TOO_COMPLEX: Final = "refused JSON input due to high complexity: exceeded maximum number of strings"
 NO_PATHS: Final = "paths must be supplied"
 
 
@@ -79,6 +90,11 @@ def bad_token(flavour: Flavour) -> str:
 def ttl_capped(wanted: str, left: str) -> str:
     """Return the warning of a lease that got less than was asked."""
     return f'TTL of "{wanted}" exceeded the effective max_ttl of "{left}"; TTL value is capped accordingly'
+
+
+def over_quota(path: str) -> str:
+    """Return the error of a rate limit quota."""
+    return f'request path "{path}": rate limit quota exceeded'
 
 
 def multierror(*messages: str) -> str:

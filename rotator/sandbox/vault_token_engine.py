@@ -42,16 +42,16 @@ class TokenEngine:
         token = ask.token
         assert token
         match ask.operation, ask.path:
-            case "read", "lookup-self":
+            case (("read" | "update"), "lookup-self"):
                 return Answer(shown(token, ask.now))
             case "update", "renew-self":
                 return self._renew(ask, token)
             case "update", "revoke-self":
-                self._tokens.revoke(token)
+                self._tokens.revoke_self(token)
                 return None
             case _, ("lookup-self" | "renew-self" | "revoke-self"):
                 raise RefusedError(405, texts.multierror(texts.UNSUPPORTED_OPERATION))
-        raise RefusedError(404, texts.multierror("unsupported path"))
+        raise RefusedError(404, texts.multierror(texts.UNSUPPORTED_PATH))
 
     def _renew(self, ask: Ask, token: Token) -> Answer:
         increment = timedelta(seconds=Fields(ask.fields).seconds("increment"))

@@ -14,17 +14,45 @@ import string
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from . import vault_texts as texts
 from .vault_answers import RefusedError
 from .vault_times import go_duration, rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _ALPHABET = string.ascii_letters + string.digits
 SYSTEM_MAX_TTL = timedelta(hours=768)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenTraits:
+    """What a role, or a person, gives a token. No ttl means the system's maximum."""
+
+    policies: Sequence[str] = ()
+    ttl: timedelta = timedelta()
+    max_ttl: timedelta = timedelta()
+    explicit_max_ttl: timedelta = timedelta()
+    period: timedelta = timedelta()
+    kind: Literal["service", "batch"] = "service"
+    renewable: bool = True
+    uses: int = 0
+    with_default_policy: bool = True
+
+
+class Life(TypedDict, total=False):
+    """The traits without the policies, as keywords."""
+
+    ttl: timedelta
+    max_ttl: timedelta
+    explicit_max_ttl: timedelta
+    period: timedelta
+    kind: Literal["service", "batch"]
+    renewable: bool
+    uses: int
+    with_default_policy: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,17 +76,18 @@ class Token:
     path: str = "auth/token/create"
     meta: Mapping[str, str] | None = None
     entity_id: str = ""
-    num_uses: int = 0
+    num_uses: int = 0  # zero: unlimited
     renewed: datetime | None = None
-    allowed_path: str | None = None  # a wrapping token opens this and nothing else
+    role_ttl: timedelta = timedelta()  # what a renewal without an increment gives; zero: what was given last
+    granted: timedelta = timedelta()
 
     def dead_by(self, now: datetime) -> bool:
         """Tell whether its time is over."""
         return self.expires is not None and self.expires <= now
 
     def left_at(self, now: datetime) -> int:
-        """Return the seconds left; 0 if it never expires."""
-        return 0 if self.expires is None else int((self.expires - _second(now)).total_seconds())
+        """Return the whole seconds left; 0 if it never expires."""
+        return 0 if self.expires is None else int((self.expires - now).total_seconds())
 
 
 @dataclass(slots=True)
@@ -73,11 +102,56 @@ class Tokens:
         """Take a token that was made; its first lease is capped like a renewal."""
         if token.ttl or token.period:
             length, _ = self._granted(token, token.ttl, token.created)
-            token.ttl, token.expires = length, token.created + length
+            token.ttl = token.granted = length
+            token.expires = token.created + length
         else:
             token.renewable = False
         self.by_id[token.id] = token
         return token
+
+    def issue(
+        self,
+        traits: TokenTraits,
+        *,
+        now: datetime,
+        namespace: str = "",
+        display_name: str = "token",
+        path: str = "auth/token/create",
+        meta: Mapping[str, str] | None = None,
+        entity_id: str = "",
+    ) -> Token:
+        """Make a token as a role or a person wants it."""
+        default = {"default"} if traits.with_default_policy else set()
+        is_batch = traits.kind == "batch"
+        is_login = path != "auth/token/create"
+        token = Token(
+            id=self.new_id(traits.kind),
+            accessor="" if is_batch else random_text(24),
+            policies=tuple(sorted({*default, *traits.policies})),
+            created=_second(now) if is_batch else now,
+            ttl=traits.ttl or (timedelta() if traits.period else self.max_ttl),
+            max_ttl=traits.max_ttl,
+            explicit_max_ttl=traits.explicit_max_ttl,
+            period=traits.period,
+            renewable=traits.renewable and not is_batch,
+            type=traits.kind,
+            orphan=is_login,
+            namespace=namespace,
+            display_name=display_name,
+            path=path,
+            meta=meta,
+            entity_id=entity_id,
+            num_uses=traits.uses,
+            role_ttl=(traits.ttl or self.max_ttl) if is_login else timedelta(),
+        )
+        return self.add(token)
+
+    def use(self, token: Token) -> None:
+        """Count a use of a token that has only so many; the last one ends it."""
+        if token.num_uses == 1:
+            self.revoke(token)
+        elif token.num_uses:
+            token.num_uses -= 1
 
     def new_id(self, kind: str = "service") -> str:
         """Make up an id, with the flavour's prefix."""
@@ -95,14 +169,21 @@ class Tokens:
         """End a token."""
         self.by_id.pop(token.id, None)
 
+    def revoke_self(self, token: Token) -> None:
+        """End a token at its own wish, which a batch token may not have."""
+        if token.type == "batch":
+            raise RefusedError(400, texts.BATCH_NOT_REVOKED)
+        self.revoke(token)
+
     def renew(self, token: Token, increment: timedelta, now: datetime) -> tuple[str, ...]:
         """Extend a token's life and return the warnings."""
         if token.type == "batch":
             raise RefusedError(400, texts.BATCH_NOT_RENEWABLE)
         if not token.renewable:
             raise RefusedError(400, texts.LEASE_NOT_RENEWABLE)
-        length, warnings = self._granted(token, increment or token.ttl, now)
-        token.expires, token.renewed = _second(now) + length, now
+        length, warnings = self._granted(token, increment or token.role_ttl or token.granted, now)
+        token.granted, token.renewed = length, now
+        token.expires = now + length
         return warnings
 
     def _granted(self, token: Token, wanted: timedelta, now: datetime) -> tuple[timedelta, tuple[str, ...]]:
