@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ReadSecret = Callable[[], SecretValue]
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_.-]+")
+_HEADER = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,11 @@ def strange_segment(path: str) -> str | None:
         if not _SEGMENT.fullmatch(segment) or segment in {".", ".."}:
             return segment
     return None
+
+
+def fits_a_header(token: str) -> bool:
+    """Say whether `token` can be sent. The HTTP library would complain as well, but repeat it in its complaint."""
+    return _HEADER.fullmatch(token) is not None
 
 
 def _problems_with_path(key: str, path: str | None) -> list[str]:

@@ -155,8 +155,7 @@ class VaultKv:
         capability, endpoint = needs
         permission = f"`{capability}` on `{path.mount}/{endpoint}/{path.path}`"
         question = Question(self._wire.connection.host, f"{what} {path}", needs=permission, writes=writes)
-        strange = strange_segment(path.mount) if strange_segment(path.mount) is not None else strange_segment(path.path)
-        if strange is not None:
+        if (strange := strange_segment(f"{path.mount}/{path.path}")) is not None:
             text = f"{strange!r} in the path may hold letters, digits, `.`, `_` and `-` only"
             raise RefusedError(question.says(text), code="path", hint="Choose another path.")
         return question

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,8 +19,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
 from rotator.adapters.vault_answers import NOT_VAULT_HINT, Question
-from rotator.adapters.vault_connection import AppRoleAuth, JwtAuth, KubernetesAuth, TokenAuth
-from rotator.core.secret_value import SecretValue
+from rotator.adapters.vault_connection import AppRoleAuth, JwtAuth, KubernetesAuth, TokenAuth, fits_a_header
+from rotator.adapters.vault_unwrap import unwrap_secret_id
 from rotator.errors import ConfigError, RefusedError, RotatorError, UnavailableError
 from rotator.redaction import hide
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rotator.adapters.vault_wire import VaultWire
+    from rotator.core.secret_value import SecretValue
 
 RENEW_AFTER = 2 / 3
 TOO_SHORT = 1 / 2
@@ -37,6 +37,7 @@ REFUSALS = 3
 TRY_AGAIN = 30.0  # seconds, where a renewal failed and the token still lives
 FOREVER = float("inf")
 
+NOT_ACCEPTED = "it is not accepted, not even for a look at itself: it is dead, or its policy lacks that as well"
 LOGIN_HINTS = {
     "token": "Give a new token (`VAULT_TOKEN`, or the file it is read from): this one cannot be renewed any more.",
     "AppRole": (
@@ -47,14 +48,6 @@ LOGIN_HINTS = {
     "JWT": "Check `role`, and that the token's issuer, audience and claims are those of Vault's role.",
     "mfa": "Give the role a login without a second factor: nobody is here to enter one.",
 }
-STOLEN_HINT = (
-    "A wrapping token works once: if its time was not over, somebody else has unwrapped it. "
-    "Destroy the role's secret ids, find out who it was, then make a new wrapped one."
-)
-FORGED_HINT = "Somebody may have put another wrapping token in its place: find out who before you make a new one."
-
-_HEADER_SAFE = re.compile(r"[!-~]+")
-_MADE_BY = r"(?:.+/)?auth/{mount}/role/[^/]+/secret-id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +129,12 @@ class VaultLogin:
             answer = await self._ask("renew the token", login.client.auth.token.renew_self)
         except RefusedError:
             return None
-        lasts, renewable = _span(answer.get("auth"), "lease_duration")
-        if lasts < login.first * TOO_SHORT:
+        auth = answer.get("auth")
+        if not isinstance(auth, dict) or _span(auth, "lease_duration") < login.first * TOO_SHORT:
             return None
-        return replace(login, renewable=renewable, renew_at=began + lasts * RENEW_AFTER, ends_at=began + lasts)
+        return replace(
+            _login(login.client, login.credential, began, auth, "lease_duration"), first=login.first, given=login.given
+        )
 
     async def _lives(self, login: Login) -> bool:
         try:
@@ -198,7 +193,7 @@ class VaultLogin:
 
     async def _take(self, token: SecretValue, instead_of: Login | None) -> Login:
         """Take the token that we were given. What it may not tell us of itself, a refusal will."""
-        if not _HEADER_SAFE.fullmatch(token.reveal()):
+        if not fits_a_header(token.reveal()):
             raise ConfigError([f"vault {self._host}: the token holds white space or characters that no token has"])
         if instead_of is not None and instead_of.credential == token:
             raise self._ended(instead_of)
@@ -206,14 +201,13 @@ class VaultLogin:
         try:
             answer = await self._ask("look at the token", client.auth.token.lookup_self)
         except RefusedError:
-            return Login(client, token, given=True, renewable=False, first=FOREVER, renew_at=FOREVER, ends_at=FOREVER)
-        lasts, renewable = _span(answer.get("data"), "ttl")
-        return Login(client, token, True, renewable, lasts, began + lasts * RENEW_AFTER, began + lasts)
+            answer = {}
+        return replace(_login(client, token, began, answer.get("data"), "ttl"), given=True)
 
     def _ended(self, login: Login) -> RefusedError:
         over = self._monotonic() - login.ends_at
         ended = self._wire.clock.now() - timedelta(seconds=over) if over >= 0 else None
-        text = f"the token ended at {ended:%Y-%m-%d %H:%M:%S} UTC" if ended else "the token is not accepted (any more)"
+        text = f"the token ended at {ended:%Y-%m-%d %H:%M:%S} UTC" if ended else NOT_ACCEPTED
         return RefusedError(self._question("use the token").says(text), code="token", hint=LOGIN_HINTS["token"])
 
     def _login_from(self, answer: Mapping[str, Any], credential: SecretValue, began: float) -> Login:
@@ -222,32 +216,15 @@ class VaultLogin:
         token = auth.get("client_token") if isinstance(auth, dict) else None
         if isinstance(auth, dict) and auth.get("mfa_requirement"):
             raise RefusedError(question.says("a second factor is asked for"), code="mfa", hint=LOGIN_HINTS["mfa"])
-        if not isinstance(token, str) or not _HEADER_SAFE.fullmatch(token):
+        if not isinstance(token, str) or not fits_a_header(token):
             raise UnavailableError(question.says("the answer holds no token"), hint=NOT_VAULT_HINT)
         hide(token)
-        lasts, renewable = _span(auth, "lease_duration")
-        client = self._wire.client(token)
-        return Login(client, credential, False, renewable, lasts, began + lasts * RENEW_AFTER, began + lasts)
-
-    # --- a wrapped secret id --------------------------------------------------------------------------------
+        return _login(self._wire.client(token), credential, began, auth, "lease_duration")
 
     async def _unwrap(self, wrapping: SecretValue, mount: str) -> SecretValue:
         """Return the secret id in the wrapping token; once unwrapped it is kept for later logins."""
-        if self._unwrapped is not None and self._unwrapped[0] == wrapping:
-            return self._unwrapped[1]
-        if not _HEADER_SAFE.fullmatch(wrapping.reveal()):
-            raise ConfigError([f"vault {self._host}: the wrapping token holds white space or strange characters"])
-        look = partial(self._wire.client().adapter.post, "/v1/sys/wrapping/lookup", json={"token": wrapping.reveal()})
-        origin = _text(await self._ask("look at the wrapping token", look, hint=STOLEN_HINT), "creation_path")
-        if not re.fullmatch(_MADE_BY.format(mount=re.escape(mount)), origin):
-            question = self._question("look at the wrapping token")
-            raise RefusedError(question.says(f"it was made by {origin!r}"), code="wrapping_token", hint=FORGED_HINT)
-        unwrap = self._wire.client(wrapping.reveal()).sys.unwrap
-        secret_id = _text(await self._ask("unwrap the secret id", unwrap, hint=STOLEN_HINT), "secret_id")
-        if not secret_id:
-            raise UnavailableError(self._question("unwrap the secret id").says("the answer holds none"))
-        hide(secret_id)
-        self._unwrapped = (wrapping, SecretValue(secret_id))
+        if self._unwrapped is None or self._unwrapped[0] != wrapping:
+            self._unwrapped = (wrapping, await unwrap_secret_id(self._wire, wrapping, mount))
         return self._unwrapped[1]
 
     # --- asking -------------------------------------------------------------------------------------------
@@ -266,16 +243,21 @@ class VaultLogin:
         return (await self._wire.ask(self._question(what, hint), work)).body
 
 
-def _span(block: Any, key: str) -> tuple[float, bool]:
-    """Return how long a token lasts, and whether it can be renewed; 0 at Vault means for ever."""
-    if not isinstance(block, dict):
-        return FOREVER, False
-    lasts = block.get(key)
-    seconds = float(lasts) if isinstance(lasts, int) and lasts > 0 else FOREVER
-    return seconds, block.get("renewable") is True
+def _login(client: Any, credential: SecretValue, began: float, block: Any, key: str) -> Login:
+    """Make a login of what Vault said of its token, under `key` how long it lasts."""
+    lasts = _span(block, key)
+    return Login(
+        client=client,
+        credential=credential,
+        given=False,
+        renewable=isinstance(block, dict) and block.get("renewable") is True,
+        first=lasts,
+        renew_at=began + lasts * RENEW_AFTER,
+        ends_at=began + lasts,
+    )
 
 
-def _text(answer: Mapping[str, Any], name: str) -> str:
-    data = answer.get("data")
-    value = data.get(name) if isinstance(data, dict) else None
-    return value if isinstance(value, str) else ""
+def _span(block: Any, key: str) -> float:
+    """Return how many seconds a token lasts; 0 at Vault means for ever, and so does what it does not say."""
+    lasts = block.get(key) if isinstance(block, dict) else None
+    return float(lasts) if isinstance(lasts, int) and lasts > 0 else FOREVER
