@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from rotator.core.model import App, AppId, AuthMethod, ClientId, OktaSecret, SecretId, SecretStatus
 from rotator.core.secret_value import SecretValue
@@ -131,7 +131,8 @@ class OktaSdkAdmin:
                 f"okta {self._org}: the next page of apps is said to lie on another host",
                 hint="Check org_url: it must be the org's own address, not a custom domain in front of it.",
             )
-        return await self._session.read(lambda client: client.fetch(link))
+        parts = urlsplit(link)
+        return await self._session.read(lambda client: client.fetch(f"{parts.path}?{parts.query}"))
 
     def _items(self, page: Page) -> list[Any]:
         if not isinstance(page.document, list):

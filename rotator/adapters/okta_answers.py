@@ -46,6 +46,7 @@ FLAVOURS: tuple[tuple[str, str], ...] = (
 LOGIN_HINT = (
     "Okta does not accept our own login: check `auth` of this org, its token, key or scopes, and the clock here."
 )
+DPOP_HINT = "Our service app demands DPoP, which rotator does not speak: switch `Require DPoP` off for it in Okta."
 ROLE_HINT = "Give our admin role or scopes this permission (`rotator policy okta` lists them)."
 
 
@@ -125,7 +126,7 @@ def error_of(question: Question, answer: Answer, *, now: datetime) -> RotatorErr
         return MissingError(line, code=code, request_id=request_id)
     if code == "E0000001":
         code = _flavour(envelope)
-    hint = _hint(question, answer)
+    hint = _hint(question, answer, code)
     return RefusedError(line, code=code or str(answer.status), hint=hint, request_id=request_id)
 
 
@@ -171,9 +172,11 @@ def _flavour(envelope: Mapping[str, Any]) -> str:
     return next((code for words, code in FLAVOURS if words in said), "E0000001")
 
 
-def _hint(question: Question, answer: Answer) -> str | None:
+def _hint(question: Question, answer: Answer, code: str) -> str | None:
     if 300 <= answer.status <= 399:
         return "Check org_url: it must be the org's own address."
+    if code in {"invalid_dpop_proof", "use_dpop_nonce"}:
+        return DPOP_HINT
     if question.login or answer.status == 401:
         return LOGIN_HINT
     return ROLE_HINT if answer.status == 403 else None

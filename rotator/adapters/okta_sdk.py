@@ -157,9 +157,9 @@ class NarrowClient(ApplicationApi, ApplicationSSOPublicKeysApi):  # type: ignore
             status_code=response_data.status, headers=response_data.getheaders(), data=None, raw_data=raw
         )
 
-    async def fetch(self, target: str) -> Answer:
-        """GET a path of the org, or an absolute address that was checked to be one."""
-        request, lost = await self._request_executor.create_request("GET", target)
+    async def fetch(self, path: str) -> Answer:
+        """GET a path of the org, with its query."""
+        request, lost = await self._request_executor.create_request("GET", path)
         if lost is not None:
             raise self._no_login()
         answer, _, _ = await self._request_executor.execute(request)

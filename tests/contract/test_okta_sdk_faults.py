@@ -384,9 +384,10 @@ async def test_a_redirect_is_not_followed(script: Script) -> None:
         script.then(says(302, b"", {"Location": f"{elsewhere.url}/api/v1/apps/0oa1"}))
 
         async with admin_of(script.url) as admin:
-            with pytest.raises(RefusedError, match="redirect"):
+            with pytest.raises(RefusedError, match="redirect") as raised:
                 await admin.get_app(APP)
 
+    assert "org_url" in raised.value.hint
     assert elsewhere.asked == []
 
 
@@ -399,6 +400,17 @@ async def test_a_next_page_on_another_host_is_not_fetched(script: Script) -> Non
                 _ = [app async for app in admin.list_apps()]
 
     assert elsewhere.asked == []
+
+
+async def test_a_next_page_on_the_same_host_in_other_letters_is_fetched(script: Script) -> None:
+    elsewhere = script.url.replace("http", "HTTP")
+    script.then(says(200, [], {"Link": f'<{elsewhere}/api/v1/apps?after=x%2Fy&limit=2>; rel="next"'}), says(200, []))
+
+    async with admin_of(script.url) as admin:
+        _ = [app async for app in admin.list_apps()]
+
+    assert script.asked == ["GET /api/v1/apps"] * 2
+    assert script.requests[1].query == (("after", "x/y"), ("limit", "2"))
 
 
 async def test_cookies_are_not_kept(script: Script) -> None:
@@ -608,6 +620,18 @@ async def test_a_key_that_is_none_is_a_mistake_in_the_configuration(script: Scri
 
     assert key not in str(raised.value)
     assert script.asked == []
+
+
+async def test_a_service_app_that_demands_dpop_is_told_what_to_change(script: Script) -> None:
+    script.then(
+        says(400, {"error": "invalid_dpop_proof", "error_description": "The DPoP proof JWT header is missing."})
+    )
+
+    async with admin_of(script.url, auth=our_app()) as admin:
+        with pytest.raises(RefusedError) as raised:
+            await admin.list_secrets(APP)
+
+    assert "Require DPoP" in raised.value.hint
 
 
 async def test_a_key_is_never_the_name_of_a_file(script: Script, tmp_path: Path) -> None:
