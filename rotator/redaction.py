@@ -12,13 +12,14 @@ from urllib.parse import quote
 
 REDACTED = "[redacted]"
 _SHORTEST = 8  # a shorter value would blacken ordinary words
-_REMEMBERED = 4096  # logins repeat for years: forget the oldest
+_REMEMBERED = 1024  # logins repeat for years: forget the oldest
 
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL)
 _SCHEME = re.compile(r"\b(SSWS|Bearer|DPoP|Basic)(\s*)[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE)
+# `ocs…` is Okta's name for a secret, and we log it.
 _NAMED = re.compile(
     r"\b((?:client_secret|secret_id|client_assertion|access_token|id_token|refresh_token|password|private_key"
-    r"|x-vault-token)['\"]?\s*[=:]\s*['\"]?)[^\s'\"&,;}\[<]{4,}",
+    r"|x-vault-token)['\"]?\s*[=:]\s*['\"]?)(?!ocs)[^\s'\"&,;}\[<]{4,}",
     re.IGNORECASE,
 )
 _VAULT_TOKEN = re.compile(r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{20,}")
@@ -35,30 +36,34 @@ class Redactor:
     def __init__(self) -> None:
         """Begin with the forms alone."""
         self._hidden: dict[str, None] = {}
-        self._known: re.Pattern[str] | None = None
+        self._known: re.Pattern[str] | None = None  # made of `_hidden` when it is first needed
 
     def hide(self, text: str) -> None:
         """Cut `text` out of everything from now on, line by line if it has several."""
-        parts = [part for line in text.splitlines() if len(part := line.strip()) >= _SHORTEST]
-        fresh = [form for part in parts for form in (part, quote(part, safe="")) if form not in self._hidden]
-        if not fresh:
-            return
-        self._hidden |= dict.fromkeys(fresh)
+        for line in text.splitlines():
+            part = line.strip()
+            if len(part) >= _SHORTEST and part not in self._hidden:
+                self._hidden |= {part: None, quote(part, safe=""): None}
+                self._known = None
         for oldest in list(self._hidden)[:-_REMEMBERED]:
             del self._hidden[oldest]
-        longest_first = sorted(self._hidden, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, longest_first)))
 
     def redact(self, text: str) -> str:
         """Return `text` without secrets."""
-        if self._known:
-            text = self._known.sub(REDACTED, text)
+        if self._hidden:
+            text = self._pattern().sub(REDACTED, text)
         text = _PEM.sub(REDACTED, text)
         text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
         text = _NAMED.sub(rf"\1{REDACTED}", text)
         text = _VAULT_TOKEN.sub(REDACTED, text)
         text = _JWT.sub(REDACTED, text)
         return _RANDOM.sub(REDACTED, text)
+
+    def _pattern(self) -> re.Pattern[str]:
+        if self._known is None:
+            longest_first = sorted(self._hidden, key=len, reverse=True)
+            self._known = re.compile("|".join(map(re.escape, longest_first)))
+        return self._known
 
 
 _PROCESS = Redactor()  # one per process, as its streams are

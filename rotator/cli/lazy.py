@@ -2,6 +2,7 @@
 
 * Help and completion are answered from the table alone: one line per command.
 * Running a command imports its module, and no other.
+* It is a group of plain click: rich would double what it takes to start. The commands themselves are rich-click's.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import rich_click as click
+import click
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ class Row(NamedTuple):
     help: str
 
 
-class LazyGroup(click.RichGroup):
+class LazyGroup(click.Group):
     """A group whose commands stand in a table."""
 
     def __init__(self, *args: Any, table: Mapping[str, Row], **kwargs: Any) -> None:
@@ -37,7 +38,7 @@ class LazyGroup(click.RichGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return what help and completion need to know of the command."""
         row = self._table.get(cmd_name)
-        return click.RichCommand(name=cmd_name, help=row.help, short_help=row.help) if row else None
+        return click.Command(name=cmd_name, help=row.help, short_help=row.help) if row else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

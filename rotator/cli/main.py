@@ -12,7 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-import rich_click as click
+import click
 from click.exceptions import Abort
 
 from rotator import __version__

@@ -50,12 +50,12 @@ def survive(folder: Path, text: str) -> None:
     config = folder / "config.yaml"
     config.write_bytes(text.encode("utf-8", "surrogatepass"))
     problems: tuple[str, ...] = ()
-    began = time.monotonic()
+    began = time.process_time()
     try:
         load(config, environ={}, home=NOBODY)
     except ConfigError as refused:
         problems = refused.problems or ("a refusal without a reason",)
-    assert time.monotonic() - began < SOON
+    assert time.process_time() - began < SOON
     assert [each for each in problems if CANARY in each or not each.startswith(str(config))] == []
 
 
