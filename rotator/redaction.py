@@ -15,7 +15,8 @@ _SHORTEST = 8  # a shorter value would blacken ordinary words
 _REMEMBERED = 1024  # logins repeat for years: forget the oldest
 
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL)
-_SCHEME = re.compile(r"\b(SSWS|Bearer|DPoP|Basic)(\s*)[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE)
+# A digit or a sign tells a credential from a word: "Basic authentication" stays.
+_SCHEME = re.compile(r"\b(SSWS|Bearer|DPoP|Basic)(\s*)(?=[A-Za-z._~-]*[0-9+/=])[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE)
 # `ocs…` is Okta's name for a secret, and we log it.
 _NAMED = re.compile(
     r"\b((?:client_secret|secret_id|client_assertion|access_token|id_token|refresh_token|password|private_key"
@@ -50,11 +51,13 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """Return `text` without secrets."""
+        text = _SCHEME.sub(rf"\1\2{REDACTED}", _PEM.sub(REDACTED, text))
+        return self.redact_values(_NAMED.sub(rf"\1{REDACTED}", text))
+
+    def redact_values(self, text: str) -> str:
+        """Return `text` without what is a secret by itself, whatever stands before it: for prose of our own."""
         if self._hidden:
             text = self._pattern().sub(REDACTED, text)
-        text = _PEM.sub(REDACTED, text)
-        text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
-        text = _NAMED.sub(rf"\1{REDACTED}", text)
         text = _VAULT_TOKEN.sub(REDACTED, text)
         text = _JWT.sub(REDACTED, text)
         return _RANDOM.sub(REDACTED, text)
@@ -69,3 +72,4 @@ class Redactor:
 _PROCESS = Redactor()  # one per process, as its streams are
 hide = _PROCESS.hide
 redact = _PROCESS.redact
+redact_values = _PROCESS.redact_values

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rotator.errors import ConfigError
-from rotator.redaction import redact
+from rotator.redaction import redact_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +131,7 @@ class Document:
 def told(problems: list[Problem]) -> list[str]:
     """Return problems as lines, each once, in the order of the file."""
     # Names are repeated, and a secret may have slipped into one.
-    return list(dict.fromkeys(f"{problem.origin}: {redact(problem.text)}" for problem in sorted(problems)))
+    return list(dict.fromkeys(f"{problem.origin}: {redact_values(problem.text)}" for problem in sorted(problems)))
 
 
 def _entered(above: Any, step: str | int, empty: Any) -> Any:

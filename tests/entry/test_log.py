@@ -206,7 +206,7 @@ def test_what_was_read_as_a_secret_is_cut_out_wherever_it_stands(style: str) -> 
         pytest.param(f"Authorization: SSWS {CANARY}", id="an API token"),
         pytest.param(f"authorization: ssws{CANARY}", id="an API token without a space"),
         pytest.param("Authorization: Basic MG9hMTpzZWNyZXQrLz0=", id="basic credentials"),
-        pytest.param("Authorization: Bearer abcdefgh.ijkl", id="an access token"),
+        pytest.param("Authorization: Bearer abcdefgh.ijk1", id="an access token"),
         pytest.param("{'client_secret': 'short-one'}", id="a client secret in a dict"),
         pytest.param('{"secret_id": "6f8c-11"}', id="a secret id in JSON"),
         pytest.param("grant_type=client_credentials&client_secret=abcd", id="a client secret in a form"),
@@ -248,6 +248,7 @@ def test_what_looks_like_a_secret_is_cut_out(text: str) -> None:
         "rotation 3f2b8c1e-0a4d-4c3f-9d55-1b6a6f0e7c21 at https://acme.okta.com/api/v1/apps",
         "sha256 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "client_secret_id=ocs1 ROTATOR_OKTA__ACME__AUTH__TOKEN_FILE is not set",
+        "Basic authentication is off; a bearer authorization is expected",
         "/var/run/secrets/kubernetes.io/serviceaccount/token cannot be read",
     ],
 )

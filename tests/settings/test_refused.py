@@ -60,6 +60,8 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
         # --- types
         wrong(changed("role_id: rotator", "role_id: 12345"), 8, "vaults.main.auth.role_id: must be text; put it in "
               "quotes", name="a number for text"),
+        wrong(changed("path: billing/okta", "path: p, fields: {client_secret: 5}"), 15, "fields.client_secret: must be "
+              "text; put it in quotes", name="a number for the name of a secret field"),
         wrong(changed("role_id: rotator", "role_id: r, wrapped: yes"), 8, "auth.wrapped: must be `true` or `false`",
               name="yes for true"),
         wrong(changed("mode: auto,", 'mode: auto, daily_cap: "4",'), 10, "daily_cap: must be a whole number",

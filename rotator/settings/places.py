@@ -1,0 +1,32 @@
+"""Where the program keeps its own few files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SYSTEM_STATE = Path("/var/lib/rotator")
+
+
+def lease_directory(environ: Mapping[str, str] | None = None) -> Path:
+    """Return where the lock files lie: systemd's StateDirectory, root's own place, else the user's state folder.
+
+    Two runs keep out of each other's way only if they agree on it.
+    """
+    environ = os.environ if environ is None else environ
+    return _state(environ) / "leases"
+
+
+def _state(environ: Mapping[str, str]) -> Path:
+    if given := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(given)
+    folder = environ.get("XDG_STATE_HOME", "")
+    if folder.startswith("/"):
+        return Path(folder) / "rotator"
+    if os.geteuid() == 0:
+        return SYSTEM_STATE
+    return Path(environ.get("HOME") or "/") / ".local" / "state" / "rotator"
