@@ -83,6 +83,41 @@ def answer_of(box: Sandbox) -> bytes:
     return body
 
 
+async def test_a_node_behind_the_active_one_shows_what_we_wrote_in_time(vault: Vault) -> None:
+    vault.box.vault.settings.read_lag = timedelta(milliseconds=60)
+
+    for cas in range(1, 4):
+        await vault.kv.write(PATH, AFTER, cas=cas)
+        held, metadata = await vault.kv.read(PATH), await vault.kv.read_metadata(PATH)
+        assert held is not None
+        assert metadata is not None
+        assert (held.number, metadata.current) == (cas + 1, cas + 1)
+
+
+async def test_a_node_that_says_it_is_behind_is_asked_again(vault: Vault) -> None:
+    vault.box.vault.settings.read_lag = timedelta(milliseconds=40)
+    vault.box.vault.settings.has_index = True
+    await vault.write()
+    mark = vault.box.journal.mark()
+
+    held = await vault.kv.read(PATH, 2)
+
+    assert held is not None
+    assert {call.status for call in vault.box.journal.calls(READ, since=mark)} == {412, 200}
+
+
+async def test_a_standby_that_does_not_forward_is_unavailable(vault: Vault) -> None:
+    with Sandbox() as active:
+        settings = vault.box.vault.settings
+        settings.node, settings.redirects_to_leader, settings.leader_url = "standby", True, active.vault_url
+
+        error = await failure(vault.write())
+
+        assert type(error) is UnavailableError
+        assert "active node" in error.hint
+        assert active.journal.count() == 0
+
+
 async def test_what_stays_away_was_taken_away(vault: Vault) -> None:
     await vault.write()
     vault.box.vault.kv("secret").keys.clear()
@@ -118,6 +153,16 @@ async def test_what_is_no_kv_2_mount_is_not_written_to(
     assert isinstance(error, RefusedError)
     assert word in f"{error} {error.hint}"
     assert vault_box.journal.count(EITHER) == 0
+
+
+async def test_nothing_is_left_in_a_version_1_mount(vault_box: Sandbox, connect_vault: Connect) -> None:
+    vault_box.vault.add_mount("old", version=1)
+
+    error = await failure(connect_vault(vault_box.vault_url).write(KvPath("old", "a"), AFTER, cas=0))
+
+    assert isinstance(error, RefusedError)
+    assert "version 2" in str(error)
+    assert vault_box.journal.count(Wanted(path="/v1/old/*")) == 0
 
 
 async def test_a_mount_is_looked_at_once(vault: Vault) -> None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey
 
 from rotator.adapters.clock import SystemClock
-from rotator.adapters.vault_connection import AppRoleAuth, Auth, JwtAuth, TokenAuth, VaultConnection
+from rotator.adapters.vault_connection import AppRoleAuth, Auth, JwtAuth, KubernetesAuth, TokenAuth, VaultConnection
 from rotator.adapters.vault_kv import VaultKv
 from rotator.core.model import KvPath
 from rotator.core.secret_value import SecretFields, SecretValue
 from rotator.errors import RefusedError, RotatorError
-from tests.contract.vault_people import VaultPeople
+from rotator.sandbox.world import Sandbox
+from tests.contract.vault_operators import KEY, Operators, OperatorsOfARealVault, OperatorsOfTheSandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterator
@@ -26,104 +25,44 @@ if TYPE_CHECKING:
     from tests.contract.conftest import RealVault
 
 FIELDS = SecretFields({"client_secret": "a value"})
-KEY = ECKey.generate_key("P-256")
 
 
-class Operators(Protocol):
-    """What those who run a Vault set up for us. Our policy: read and write below `secret/rotator/`."""
-
-    address: str
-    mount: str  # our auth methods are at `<mount>-approle` and `<mount>-jwt`
-
-    def token(self, **settings: Any) -> str: ...
-    def revoke(self, token: str) -> None: ...
-    def logins(self) -> int: ...
-    def end_logins(self) -> None: ...
-    def approle(self, **settings: Any) -> tuple[str, str]: ...
-    def wrapped(self, *, honest: bool = ...) -> tuple[str, str]: ...
-    def unwrap(self, token: str) -> None: ...
-    def jwt_role(self, audience: str) -> None: ...
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    with Sandbox() as box:
+        yield box
 
 
-class OperatorsOfARealVault:
-    """Everything is set up over HTTP, on mounts of its own."""
-
-    def __init__(self, address: str, root: str) -> None:
-        self.address = address
-        self._people = VaultPeople(address, root)
-        self.mount = f"t{uuid.uuid4().hex[:8]}"
-        rules = 'path "secret/data/rotator/*" { capabilities = ["create", "read", "update"] }\n'
-        rules += 'path "secret/metadata/rotator/*" { capabilities = ["read"] }\n'
-        self._people.call("POST", f"sys/policies/acl/{self.mount}", {"policy": rules})
-        self._people.call("POST", f"sys/auth/{self.mount}-approle", {"type": "approle"})
-        self._people.call("POST", f"sys/auth/{self.mount}-jwt", {"type": "jwt"})
-
-    def close(self) -> None:
-        for method in ("approle", "jwt"):
-            self._people.call("DELETE", f"sys/auth/{self.mount}-{method}")
-        self._people.close()
-
-    def token(self, **settings: Any) -> str:
-        made = self._people.call("POST", "auth/token/create", {"policies": [self.mount], **settings})
-        return str(made["auth"]["client_token"])
-
-    def revoke(self, token: str) -> None:
-        self._people.call("POST", "auth/token/revoke", {"token": token})
-
-    def logins(self) -> int:
-        """Return how many tokens live that an AppRole login made."""
-        accessors = self._people.call("LIST", "auth/token/accessors")["data"]["keys"]
-        return sum(self._made_by(accessor) == f"auth/{self.mount}-approle/login" for accessor in accessors)
-
-    def _made_by(self, accessor: str) -> str | None:
-        with suppress(AssertionError):  # somebody else's, and gone meanwhile
-            return str(self._people.call("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]["path"])
-        return None
-
-    def end_logins(self) -> None:
-        self._people.call("POST", f"sys/leases/revoke-prefix/auth/{self.mount}-approle/login", {})
-
-    def approle(self, **settings: Any) -> tuple[str, str]:
-        role = f"auth/{self.mount}-approle/role/rotator"
-        self._people.call("POST", role, {"token_policies": [self.mount], **settings})
-        role_id = self._people.call("GET", f"{role}/role-id")["data"]["role_id"]
-        return role_id, self._people.call("POST", f"{role}/secret-id", {})["data"]["secret_id"]
-
-    def wrapped(self, *, honest: bool = True) -> tuple[str, str]:
-        role_id, secret_id = self.approle()
-        place = f"auth/{self.mount}-approle/role/rotator/secret-id" if honest else "sys/wrapping/wrap"
-        made = self._people.call(
-            "POST", place, {"secret_id": secret_id} if not honest else {}, {"X-Vault-Wrap-TTL": "60"}
-        )
-        return role_id, made["wrap_info"]["token"]
-
-    def unwrap(self, token: str) -> None:
-        self._people.call("POST", "sys/wrapping/unwrap", {}, {"X-Vault-Token": token})
-
-    def jwt_role(self, audience: str) -> None:
-        place = f"auth/{self.mount}-jwt"
-        self._people.call("POST", f"{place}/config", {"jwt_validation_pubkeys": [KEY.as_pem(private=False).decode()]})
-        role = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": [audience], "token_policies": [self.mount]}
-        self._people.call("POST", f"{place}/role/rotator", role)
-
-
-@pytest.fixture(params=[pytest.param("real", marks=pytest.mark.real_vault)])
+@pytest.fixture(params=["sandbox", pytest.param("real", marks=pytest.mark.real_vault)])
 def operators(request: pytest.FixtureRequest) -> Iterator[Operators]:
-    real: RealVault = request.getfixturevalue("real_vault")
-    operators = OperatorsOfARealVault(real.address, real.token)
+    operators: Operators
+    if request.param == "sandbox":
+        operators = OperatorsOfTheSandbox(request.getfixturevalue("box"))
+    else:
+        real: RealVault = request.getfixturevalue("real_vault")
+        operators = OperatorsOfARealVault(real.address, real.token)
     yield operators
     operators.close()
 
 
-Connect = Callable[[Auth], VaultKv]
+@pytest.fixture
+def sandboxed(box: Sandbox) -> Iterator[OperatorsOfTheSandbox]:
+    """Where no server at hand could play along."""
+    operators = OperatorsOfTheSandbox(box)
+    yield operators
+    operators.close()
+
+
+Connect = Callable[..., VaultKv]
 
 
 @pytest.fixture
-async def connect(operators: Operators) -> AsyncIterator[Connect]:
+async def connect() -> AsyncIterator[Connect]:
+    """Makes adapters, and closes them in the end."""
     made: list[VaultKv] = []
 
-    def make(auth: Auth) -> VaultKv:
-        made.append(VaultKv(VaultConnection(operators.address, auth), SystemClock()))
+    def make(operators: Operators, auth: Auth, namespace: str | None = None) -> VaultKv:
+        made.append(VaultKv(VaultConnection(operators.address, auth, namespace=namespace), SystemClock()))
         return made[-1]
 
     yield make
@@ -166,12 +105,12 @@ def by_approle(operators: Operators, role_id: str, secret_id: str, *, wrapped: b
 
 
 async def test_a_given_token_works(operators: Operators, connect: Connect) -> None:
-    assert await works(connect(TokenAuth(given(operators.token()))))
+    assert await works(connect(operators, TokenAuth(given(operators.token()))))
 
 
 async def test_a_revoked_token_is_refused(operators: Operators, connect: Connect) -> None:
     token = operators.token()
-    kv = connect(TokenAuth(given(token)))
+    kv = connect(operators, TokenAuth(given(token)))
     assert await works(kv)
     operators.revoke(token)
 
@@ -181,7 +120,7 @@ async def test_a_revoked_token_is_refused(operators: Operators, connect: Connect
 
 
 async def test_what_the_policy_forbids_is_told(operators: Operators, connect: Connect) -> None:
-    kv = connect(TokenAuth(given(operators.token())))
+    kv = connect(operators, TokenAuth(given(operators.token())))
     assert await works(kv)
 
     error = await refusal(kv.write(KvPath("secret", "of/others"), FIELDS, cas=0))
@@ -190,14 +129,14 @@ async def test_what_the_policy_forbids_is_told(operators: Operators, connect: Co
 
 
 async def test_destroying_without_permission_is_told(operators: Operators, connect: Connect) -> None:
-    kv, here = connect(TokenAuth(given(operators.token()))), path()
+    kv, here = connect(operators, TokenAuth(given(operators.token()))), path()
     await kv.write(here, FIELDS, cas=0)
 
     assert f"`update` on `secret/destroy/{here.path}`" in (await refusal(kv.destroy(here, [1]))).hint
 
 
 async def test_a_mount_that_is_not_there_is_refused(operators: Operators, connect: Connect) -> None:
-    error = await refusal(connect(TokenAuth(given(operators.token()))).read(KvPath("nowhere", "a")))
+    error = await refusal(connect(operators, TokenAuth(given(operators.token()))).read(KvPath("nowhere", "a")))
 
     assert "mount" in error.hint
 
@@ -208,7 +147,7 @@ async def test_a_mount_that_is_not_there_is_refused(operators: Operators, connec
 async def test_approle_works(operators: Operators, connect: Connect) -> None:
     role_id, secret_id = operators.approle()
 
-    assert await works(connect(by_approle(operators, role_id, secret_id)))
+    assert await works(connect(operators, by_approle(operators, role_id, secret_id)))
 
 
 @pytest.mark.parametrize("wrong", ["role", "secret"])
@@ -217,7 +156,7 @@ async def test_wrong_approle_credentials_are_refused(operators: Operators, conne
     nonsense = "6f1c7a9e-wrong"
     auth = by_approle(operators, nonsense if wrong == "role" else role_id, nonsense if wrong == "secret" else secret_id)
 
-    error = await refusal(connect(auth).read(path()))
+    error = await refusal(connect(operators, auth).read(path()))
     assert "log in by AppRole" in str(error)
     assert nonsense not in str(error)
 
@@ -225,14 +164,14 @@ async def test_wrong_approle_credentials_are_refused(operators: Operators, conne
 async def test_a_secret_id_for_one_login_serves_one(operators: Operators, connect: Connect) -> None:
     role_id, secret_id = operators.approle(secret_id_num_uses=1)
 
-    assert await works(connect(by_approle(operators, role_id, secret_id)))
-    error = await refusal(connect(by_approle(operators, role_id, secret_id)).read(path()))
+    assert await works(connect(operators, by_approle(operators, role_id, secret_id)))
+    error = await refusal(connect(operators, by_approle(operators, role_id, secret_id)).read(path()))
     assert "secret_id_num_uses" in error.hint
 
 
 async def test_our_token_ends_with_us(operators: Operators, connect: Connect) -> None:
     role_id, secret_id = operators.approle()
-    kv = connect(by_approle(operators, role_id, secret_id))
+    kv = connect(operators, by_approle(operators, role_id, secret_id))
     assert await works(kv)
     assert operators.logins() == 1
     await kv.aclose()
@@ -244,16 +183,18 @@ async def test_our_token_ends_with_us(operators: Operators, connect: Connect) ->
 
 
 async def test_a_wrapped_secret_id_works(operators: Operators, connect: Connect) -> None:
-    role_id, wrapping = operators.wrapped()
+    role_id, _ = operators.approle()
+    wrapping = operators.envelope()
 
-    assert await works(connect(by_approle(operators, role_id, wrapping, wrapped=True)))
+    assert await works(connect(operators, by_approle(operators, role_id, wrapping, wrapped=True)))
 
 
 async def test_a_wrapping_token_that_somebody_used_is_an_alarm(operators: Operators, connect: Connect) -> None:
-    role_id, wrapping = operators.wrapped()
+    role_id, _ = operators.approle()
+    wrapping = operators.envelope()
     operators.unwrap(wrapping)
 
-    error = await refusal(connect(by_approle(operators, role_id, wrapping, wrapped=True)).read(path()))
+    error = await refusal(connect(operators, by_approle(operators, role_id, wrapping, wrapped=True)).read(path()))
     assert "somebody else has unwrapped it" in error.hint
     assert wrapping not in str(error)
 
@@ -261,17 +202,19 @@ async def test_a_wrapping_token_that_somebody_used_is_an_alarm(operators: Operat
 async def test_a_wrapping_token_made_elsewhere_is_an_alarm_and_stays_wrapped(
     operators: Operators, connect: Connect
 ) -> None:
-    role_id, wrapping = operators.wrapped(honest=False)
+    role_id, secret_id = operators.approle()
+    wrapping = operators.forgery(secret_id)
 
-    error = await refusal(connect(by_approle(operators, role_id, wrapping, wrapped=True)).read(path()))
+    error = await refusal(connect(operators, by_approle(operators, role_id, wrapping, wrapped=True)).read(path()))
     assert error.code == "wrapping_token"
-    assert "sys/wrapping/wrap" in str(error)
+    assert "it was made by 'secret/data/forged/" in str(error)
     operators.unwrap(wrapping)  # nobody has
 
 
 async def test_an_unwrapped_secret_id_serves_later_logins(operators: Operators, connect: Connect) -> None:
-    role_id, wrapping = operators.wrapped()
-    kv = connect(by_approle(operators, role_id, wrapping, wrapped=True))
+    role_id, _ = operators.approle()
+    wrapping = operators.envelope()
+    kv = connect(operators, by_approle(operators, role_id, wrapping, wrapped=True))
     assert await works(kv)
     operators.end_logins()
 
@@ -284,7 +227,7 @@ async def test_an_unwrapped_secret_id_serves_later_logins(operators: Operators, 
 async def test_a_jwt_works(operators: Operators, connect: Connect) -> None:
     operators.jwt_role("vault")
 
-    assert await works(connect(JwtAuth("rotator", given(signed("vault")), mount=f"{operators.mount}-jwt")))
+    assert await works(connect(operators, JwtAuth("rotator", given(signed("vault")), mount=f"{operators.mount}-jwt")))
 
 
 @pytest.mark.parametrize(
@@ -301,6 +244,91 @@ async def test_a_jwt_that_does_not_fit_is_refused(
     operators.jwt_role("vault")
     token = signed(audience, ends_in=ends_in)
 
-    error = await refusal(connect(JwtAuth(role, given(token), mount=f"{operators.mount}-jwt")).read(path()))
+    error = await refusal(connect(operators, JwtAuth(role, given(token), mount=f"{operators.mount}-jwt")).read(path()))
     assert "log in by JWT" in str(error)
     assert token not in str(error)
+
+
+# --- Kubernetes -------------------------------------------------------------------------------------------------
+
+
+def account_token(name: str = "rotator", namespace: str = "okta") -> str:
+    now = int(time.time())
+    claims = {
+        "iss": "https://kubernetes.default.svc",
+        "sub": f"system:serviceaccount:{namespace}:{name}",
+        "aud": ["https://kubernetes.default.svc"],
+        "iat": now,
+        "nbf": now,
+        "exp": now + 600,
+        "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": str(uuid.uuid4())}},
+    }
+    return jwt.encode({"alg": "ES256"}, claims, KEY)
+
+
+async def test_a_service_account_works(sandboxed: OperatorsOfTheSandbox, connect: Connect) -> None:
+    sandboxed.kubernetes_role("rotator", "okta")
+    auth = KubernetesAuth("rotator", given(account_token()), mount=f"{sandboxed.mount}-kubernetes")
+
+    assert await works(connect(sandboxed, auth))
+
+
+@pytest.mark.parametrize(
+    ("role", "token"),
+    [
+        pytest.param("rotator", account_token(name="default"), id="another account"),
+        pytest.param("rotator", account_token(namespace="default"), id="another namespace of the cluster"),
+        pytest.param("nobody", account_token(), id="another role"),
+        pytest.param("rotator", "no.jwt.at-all", id="no token of a cluster"),
+    ],
+)
+async def test_a_service_account_that_does_not_fit_is_refused(
+    sandboxed: OperatorsOfTheSandbox, connect: Connect, role: str, token: str
+) -> None:
+    sandboxed.kubernetes_role("rotator", "okta")
+    auth = KubernetesAuth(role, given(token), mount=f"{sandboxed.mount}-kubernetes")
+
+    error = await refusal(connect(sandboxed, auth).read(path()))
+    assert "log in by Kubernetes" in str(error)
+    assert "namespace and audience" in error.hint
+    assert token not in str(error)
+
+
+# --- lockout ------------------------------------------------------------------------------------------------------
+
+
+async def test_we_do_not_lock_our_role_out(sandboxed: OperatorsOfTheSandbox, connect: Connect) -> None:
+    role_id, secret_id = sandboxed.approle()
+    ours = connect(sandboxed, by_approle(sandboxed, role_id, "6f1c7a9e-wrong"))
+    for _ in range(9):
+        await refusal(ours.read(path()))
+
+    assert await works(connect(sandboxed, by_approle(sandboxed, role_id, secret_id)))
+
+
+async def test_a_role_that_somebody_locked_out_is_told(sandboxed: OperatorsOfTheSandbox, connect: Connect) -> None:
+    role_id, secret_id = sandboxed.approle()
+    for guess in range(5):
+        await refusal(connect(sandboxed, by_approle(sandboxed, role_id, f"guess-{guess}")).read(path()))
+
+    error = await refusal(connect(sandboxed, by_approle(sandboxed, role_id, secret_id)).read(path()))
+    assert "15 minutes" in error.hint
+
+
+# --- namespaces -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_namespace_has_secrets_of_its_own(operators: Operators, connect: Connect) -> None:
+    name = f"{operators.mount}-team"
+    token = operators.namespace(name)
+    kv, here = connect(operators, TokenAuth(given(token)), name), path()
+
+    assert await kv.write(here, FIELDS, cas=0) == 1
+    assert await kv.read(here) is not None
+    assert await connect(operators, TokenAuth(given(operators.token()))).read(here) is None
+
+
+async def test_an_unknown_namespace_is_told(operators: Operators, connect: Connect) -> None:
+    kv = connect(operators, TokenAuth(given(operators.token())), "nowhere")
+
+    assert isinstance(await refusal(kv.read(path())), RefusedError)
