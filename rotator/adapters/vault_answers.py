@@ -3,7 +3,7 @@
 * Decided by status first, then by Vault's own words, matched loosely: they come plain or as a Go multierror
   (contracts: Vault 1.4, 1.6).
 * Only Vault's own 404 means "absent": a proxy's must not look like a path that never held anything.
-* What may have been applied is unknown: a 5xx or 408 to a write, unless Vault says that it was sealed or had no
+* What may have been applied is unknown: a 5xx to a write, unless Vault says that it was sealed or had no
   active node; and a success that cannot be read.
 * Messages are one printable line that names the Vault; whatever the request held in secret is cut out of them.
 """
@@ -69,7 +69,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer that is no success. `own`: it has the shape of Vault's; `said` holds no secret of the request."""
+    """An answer that is no success. `own`: it has the shape of Vault's, else `said` is empty and so is `body`."""
 
     status: int
     own: bool
@@ -85,9 +85,9 @@ def error_of(question: Question, refusal: Refusal, *, now: datetime) -> RotatorE
     if status == 429:
         wait = min(refusal.retry_after, LONGEST_WAIT) if refusal.retry_after is not None else None
         return RateLimitedError(line, retry_at=now + wait if wait is not None else None)
-    if refusal.own and any(words in said for words in _SEALED):
+    if any(words in said for words in _SEALED):
         return SealedError(line)
-    if status >= 500 or status == 408:
+    if status >= 500:
         return question.failed(f"{status} {refusal.said}".rstrip())
     if 300 <= status <= 399:
         text = f"answered with a redirect ({status}), which is not followed"
@@ -122,7 +122,7 @@ def nothing_there(refusal: Refusal) -> bool:
 
     That is a 404 with an empty list of errors, or with the metadata of a deleted or destroyed version.
     """
-    if refusal.status != 404 or not refusal.own:
+    if refusal.status != 404:
         return False
     return refusal.body.get("errors") == [] or version_gone(refusal.body) > 0
 

@@ -109,9 +109,9 @@ def _date_of(response: requests.Response) -> datetime | None:
 
 def _refusal(method: str, url: str, response: requests.Response, document: dict[str, Any] | None) -> Exception:
     """Build hvac's own error for that status, without the body that hvac would put into its text."""
-    body = document or {}
-    own = document is not None and ("errors" in body or "data" in body)
-    said = said_by(body, hide=_secrets_of(response.request)) if own else ""
+    own = document is not None and ("errors" in document or "data" in document)
+    body = document if document is not None and own else {}
+    said = said_by(body, hide=_secrets_of(response.request))
     refusal = Refusal(response.status_code, own, said, body, _retry_after(response))
     error = hvac.exceptions.VaultError.from_status(response.status_code, said or "no words", method=method, url=url)
     error.refusal = refusal

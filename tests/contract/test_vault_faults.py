@@ -55,6 +55,11 @@ STANDBY = "local node not active but active cluster node not found"
 HTML = b"<html><body><h1>Access to this site is blocked</h1></body></html>"
 PAGE = {"Content-Type": "text/html"}
 
+TIMES = {"created_time": "2026-01-02T03:04:05Z", "deletion_time": "", "destroyed": False}
+VERSION = {"metadata": {"version": 2} | TIMES, "version": 2, "current_version": 2, "versions": {}} | TIMES
+SETTINGS = {"max_versions": 0, "cas_required": False, "delete_version_after": "0s"}
+TOO_LONG = {"data": VERSION | SETTINGS | {"data": {"a": "x" * 9_000_000}}}
+
 ANSWERS = [
     pytest.param(400, vault_says(UPGRADING), UnavailableError, UnavailableError, id="the mount is being upgraded"),
     pytest.param(400, vault_says("no data provided"), RefusedError, RefusedError, id="a bad request"),
@@ -117,7 +122,7 @@ ANSWERS = [
         id="a version that is no number",
     ),
     pytest.param(204, b"", UnavailableError, UnknownOutcomeError, id="a 204 where there is something to tell"),
-    pytest.param(200, b'{"data":"' + b"x" * 9_000_000, UnavailableError, UnknownOutcomeError, id="a body without end"),
+    pytest.param(200, TOO_LONG, UnavailableError, UnknownOutcomeError, id="a body that is too long for any secret"),
 ]
 
 
