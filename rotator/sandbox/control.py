@@ -30,8 +30,6 @@ from typing import TYPE_CHECKING, Any
 from .faults import Delay, Drop, Faults, Garble, Hold, Say, Twice
 from .http import Response
 from .journal import Journal, Wanted
-from .okta_errors import OktaError
-from .vault_answers import RefusedError
 
 if TYPE_CHECKING:
     import threading
@@ -85,7 +83,7 @@ class Control:
                 return _json(200, self._routed(request))
         except _WrongRequestError as problem:
             return _json(404, {"error": str(problem)})
-        except (ValueError, TypeError, KeyError, OktaError, RefusedError) as problem:
+        except (ValueError, TypeError, KeyError) as problem:
             return _json(400, {"error": f"{type(problem).__name__}: {problem}"})
 
     def _routed(self, request: Request) -> Any:

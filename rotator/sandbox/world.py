@@ -48,6 +48,7 @@ class Sandbox:
         self._tls = tls
         self._ports = {"okta": okta_port, "vault": vault_port}
         self._server: Server | None = None
+        self._control: Control | None = None
 
     def __enter__(self) -> Self:
         """Open the ports."""
@@ -64,15 +65,15 @@ class Sandbox:
         """Open the ports."""
         assert self._server is None, "started already"
         self._server = Server(self.clock)
-        control = Control(
+        self._control = Control(
             lock=self.lock,
             clock=self.clock,
             journal=self.journal,
             faults=self.faults,
             actions={"okta": self.okta.actions(), "vault": self.vault.actions()},
         )
-        self.okta_url = self._listen("okta", self.okta, control=control)
-        self.vault_url = self._listen("vault", self.vault, control=control)
+        self.okta_url = self.serve("okta", self.okta)
+        self.vault_url = self.serve("vault", self.vault)
 
     def stop(self) -> None:
         """Close the ports and raise what went wrong inside, if anything did."""
@@ -82,8 +83,10 @@ class Sandbox:
         self.faults.clear()
         server.close()
 
-    def _listen(self, service: str, emulator: Emulator, *, control: Control) -> str:
-        assert self._server
+    def serve(self, service: str, emulator: Emulator) -> str:
+        """Put one more emulator on a port of its own, under the same clock, faults and journal; return its URL."""
+        assert self._server, "not started"
+        assert self._control
         exchange = Exchange(
             service,
             emulator,
@@ -91,6 +94,6 @@ class Sandbox:
             clock=self.clock,
             journal=self.journal,
             faults=self.faults,
-            control=control,
+            control=self._control,
         )
-        return self._server.listen(exchange, port=self._ports[service], tls=self._tls)
+        return self._server.listen(exchange, port=self._ports.get(service, 0), tls=self._tls)

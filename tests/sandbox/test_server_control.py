@@ -171,7 +171,7 @@ def test_a_secret_can_be_revoked_at_okta(box: Sandbox) -> None:
     box.okta.add_secret_by_admin(app.id)
 
     url = f"{box.vault_url}/_sandbox/okta/revoke"
-    told = requests.post(url, json={"app": app.id, "secret": secret.id}, timeout=5).json()
+    told = requests.post(url, json={"app": app.id, "secret_id": secret.id}, timeout=5).json()
 
     assert told == {"status": "INACTIVE"}
 
@@ -180,7 +180,7 @@ def test_what_a_service_refuses_is_told(box: Sandbox) -> None:
     app = box.okta.add_app("billing")
     [only] = app.secrets
 
-    got = control(box, "POST", "/okta/revoke", json={"app": app.id, "secret": only.id})
+    got = control(box, "POST", "/okta/revoke", json={"app": app.id, "secret_id": only.id})
 
     assert got.status_code == 400
-    assert "OktaError" in got.json()["error"]
+    assert "only active client secret" in got.json()["error"]
