@@ -1,0 +1,37 @@
+"""The private key of our service app, in the one form that the SDK takes: RSA in PEM.
+
+Okta's console shows a key that it makes as a JWK, so that form is taken as well.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from rotator.core.secret_value import SecretValue
+from rotator.errors import ConfigError
+
+
+class Key(NamedTuple):
+    """The key, and its id where the JWK names it."""
+
+    pem: SecretValue
+    kid: str | None
+
+
+def key_in_pem(key: SecretValue, org: str) -> Key:
+    """Return the key in PEM; what is no JWK stays as it is."""
+    text = key.reveal().strip()
+    if not text.startswith("{"):
+        return Key(key, None)
+    from joserfc.errors import JoseError  # noqa: PLC0415 -- heavy
+    from joserfc.jwk import RSAKey  # noqa: PLC0415 -- heavy
+
+    try:
+        document = json.loads(text)
+        kid = document.get("kid")
+        pem = RSAKey.import_key(document).as_pem(private=True).decode()
+    except (JoseError, ValueError, TypeError, KeyError):
+        # Not chained: the error may hold the key.
+        raise ConfigError([f"auth of {org}: the key is a JWK, but no private RSA key that can be read"]) from None
+    return Key(SecretValue(pem), kid if isinstance(kid, str) else None)

@@ -1,0 +1,158 @@
+"""Carry many targets on: a few at a time, each by itself, and with patience for what ends by itself.
+
+* One failure never stops another target, not even a fault of this program: it becomes that target's ending.
+* What waits, waits between two passes, with no lease held; each pass looks and decides afresh.
+* An order (`force`) is given until it led to a first step, so that a later pass does not order a second rotation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import PurePath
+from typing import TYPE_CHECKING, TypeVar
+
+from rotator.app.rotate import Outcome, carry_on
+from rotator.core import backoff
+from rotator.core.actions import Rest, Waiting
+from rotator.errors import (
+    ConflictError,
+    InvariantError,
+    RateLimitedError,
+    RotatorError,
+    SealedError,
+    UnavailableError,
+    UnknownOutcomeError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from rotator.app.observe import World
+    from rotator.app.rotate import Step
+    from rotator.core.model import Target
+
+    WorldOf = Callable[[Target], World]
+    Sleep = Callable[[float], Awaitable[None]]
+
+T = TypeVar("T")
+
+AT_ONCE = 4
+SHORTEST_WAIT = timedelta(milliseconds=200)  # a time that has come already must not make a tight loop
+SHORT = frozenset({Waiting.ATTEMPT, Waiting.VERIFICATION})  # what ends by itself, and soon
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one target may be waited for in all, and how often an outage is tried again."""
+
+    total: timedelta
+    retries: int = 2
+
+
+ONE_PASS = Patience(timedelta(seconds=5), retries=1)
+
+
+async def reconcile(
+    targets: Sequence[Target],
+    world_of: WorldOf,
+    *,
+    told: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    patience: Patience = ONE_PASS,
+    sleep: Sleep = asyncio.sleep,
+) -> tuple[Outcome, ...]:
+    """Carry these targets on; return their outcomes in the same order. The rest is as for `carry_on`."""
+
+    async def work(target: Target) -> Outcome:
+        if dry_run:
+            return await carry_on(target, world_of(target), told=told, force=force, dry_run=True)
+        return await see_through(target, world_of(target), told=told, force=force, patience=patience, sleep=sleep)
+
+    return await each(targets, work, failed=lambda target, error: Outcome(target, (), error, None))
+
+
+async def each(
+    targets: Sequence[Target],
+    work: Callable[[Target], Awaitable[T]],
+    *,
+    failed: Callable[[Target, RotatorError], T],
+    at_once: int = AT_ONCE,
+) -> tuple[T, ...]:
+    """Do `work` for each target, a few at a time; what raises becomes what `failed` makes of it."""
+    turns = asyncio.Semaphore(at_once)
+
+    async def one(target: Target) -> T:
+        async with turns:
+            return await work(target)
+
+    # Not a TaskGroup: it would cancel the others, in the middle of their effects, for the fault of one.
+    ended = await asyncio.gather(*(one(target) for target in targets), return_exceptions=True)
+    return tuple(
+        failed(target, _error_of(target, result)) if isinstance(result, BaseException) else result
+        for target, result in zip(targets, ended, strict=True)
+    )
+
+
+async def see_through(
+    target: Target,
+    world: World,
+    *,
+    told: bool = False,
+    force: bool = False,
+    patience: Patience,
+    sleep: Sleep = asyncio.sleep,
+) -> Outcome:
+    """Carry one target on, again after each short wait, until it rests for longer or the patience is at its end."""
+    gives_up = world.clock.now() + patience.total
+    tries: dict[str, int] = {}
+    steps: tuple[Step, ...] = ()
+    outages = 0
+    while True:
+        outcome = await carry_on(target, world, told=told, force=force and not steps, tries=tries)
+        steps += outcome.steps
+        outages += isinstance(outcome.ending, RotatorError)
+        again = _again_at(outcome, world.clock.now(), outages)
+        if again is None or again > gives_up or outages > patience.retries:
+            return replace(outcome, steps=steps)
+        wait = max(again - world.clock.now(), SHORTEST_WAIT).total_seconds()
+        world.progress.doing(target, f"waiting {wait:.0f} s: {_why(outcome)}")
+        await sleep(wait)
+
+
+def _again_at(outcome: Outcome, now: datetime, outages: int) -> datetime | None:
+    """Return when another pass may get further by itself."""
+    match outcome.ending:
+        case Rest(until=until, waiting=waiting) if waiting in SHORT:
+            return until
+        case SealedError():  # a person has to come
+            return None
+        case RateLimitedError(retry_at=opens) if opens is not None:
+            return opens
+        case UnavailableError() | UnknownOutcomeError() | ConflictError():
+            return now + backoff.delay(outages + 1)
+    return None
+
+
+def _why(outcome: Outcome) -> str:
+    return outcome.ending.waiting.value if isinstance(outcome.ending, Rest) else str(outcome.ending)
+
+
+def _error_of(target: Target, failure: BaseException) -> RotatorError:
+    """Return the failure as one of ours; a fault of this program without its text, which may quote anything."""
+    if isinstance(failure, RotatorError):
+        return failure
+    if not isinstance(failure, Exception):
+        raise failure
+    last = traceback.extract_tb(failure.__traceback__)[-1]
+    where = f"{type(failure).__name__} in {PurePath(last.filename).name}:{last.lineno}"
+    fault = InvariantError(
+        f"{target.name}: a fault of this program: {where}",
+        hint="Report it with the log; what was begun is settled by the next run.",
+    )
+    fault.__cause__ = failure
+    return fault

@@ -1,0 +1,154 @@
+"""The one place that names concrete adapters: from settings to the ports that each target needs.
+
+* Targets share what can be shared: one connection to an org, one login at a Vault, however many targets there are.
+* Nothing is opened, read or imported before a target needs it: an org whose key cannot be read is that target's
+  failure, not everybody's.
+* Whoever opens the worlds closes them: logins that we made are given back, connections end.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from rotator.app.observe import World
+from rotator.settings import AppRoleAuth, JwtAuth, KubernetesAuth, PrivateKeyJwtAuth, SswsAuth, TokenAuth
+from rotator.settings.places import lease_directory
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from rotator.adapters.okta_connection import OktaConnection
+    from rotator.adapters.vault_connection import Auth, VaultConnection
+    from rotator.core.model import Target
+    from rotator.ports import Clock, KvStore, Leases, OktaAdmin, OktaLog, Progress, TokenEndpoint
+    from rotator.settings import Org, Settings, Vault
+
+    Warn = Callable[[str], None]
+
+
+class Worlds:
+    """The ports of one run, by target. From `open_worlds`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        closing: AsyncExitStack,
+        *,
+        progress: Progress,
+        clock: Clock,
+        leases: Leases,
+        warn: Warn,
+    ) -> None:
+        """Open nothing yet; `closing` gets what is to be closed in the end."""
+        from rotator.adapters.mint import RandomMint
+
+        self._settings = settings
+        self._closing = closing
+        self._progress = progress
+        self._clock = clock
+        self._leases = leases
+        self._warn = warn
+        self._mint = RandomMint()
+        self._orgs: dict[str, tuple[OktaAdmin, OktaLog, TokenEndpoint]] = {}
+        self._vaults: dict[str, KvStore] = {}
+
+    def of(self, target: Target) -> World:
+        """Return the ports for a target; `ConfigError` if its org or its Vault cannot even be tried."""
+        if target.org not in self._orgs:
+            self._orgs[target.org] = self._open_org(self._settings.orgs[target.org])
+        if target.vault not in self._vaults:
+            self._vaults[target.vault] = self._open_vault(self._settings.vaults[target.vault])
+        okta, log, tokens = self._orgs[target.org]
+        return World(
+            okta=okta,
+            log=log,
+            tokens=tokens,
+            kv=self._vaults[target.vault],
+            leases=self._leases,
+            clock=self._clock,
+            mint=self._mint,
+            progress=self._progress,
+        )
+
+    def _open_org(self, org: Org) -> tuple[OktaAdmin, OktaLog, TokenEndpoint]:
+        from rotator.adapters.okta_admin import OktaSdkAdmin
+        from rotator.adapters.okta_log import OktaSystemLog
+        from rotator.adapters.okta_session import OktaSession
+        from rotator.adapters.okta_tokens import OktaTokenEndpoint
+
+        connection = okta_connection(org)
+        session, tokens = OktaSession(connection, self._clock), OktaTokenEndpoint(connection, self._clock)
+        self._closing.push_async_callback(session.aclose)
+        self._closing.push_async_callback(tokens.aclose)
+        return OktaSdkAdmin(session), OktaSystemLog(session), tokens
+
+    def _open_vault(self, vault: Vault) -> KvStore:
+        from rotator.adapters.vault_kv import VaultKv
+
+        kv = VaultKv(vault_connection(vault), self._clock, warn=self._warn)
+        self._closing.push_async_callback(kv.aclose)
+        return kv
+
+
+@asynccontextmanager
+async def open_worlds(
+    settings: Settings, *, progress: Progress, warn: Warn, clock: Clock | None = None, leases_in: Path | None = None
+) -> AsyncIterator[Worlds]:
+    """Open the worlds of these settings and close them in the end.
+
+    `warn` is told what Vault says besides; `clock` and `leases_in` are for tests and the sandbox.
+    """
+    from rotator.adapters.clock import SystemClock
+    from rotator.adapters.leases import FileLeases
+
+    hosts = {alias: org.host for alias, org in settings.orgs.items()}
+    leases = FileLeases(leases_in or lease_directory(), hosts)
+    async with AsyncExitStack() as closing:
+        yield Worlds(settings, closing, progress=progress, clock=clock or SystemClock(), leases=leases, warn=warn)
+
+
+def okta_connection(org: Org) -> OktaConnection:
+    """Return how to reach an org; its secrets are read now."""
+    from rotator.adapters import okta_connection as okta
+    from rotator.adapters.okta_key import key_in_pem
+
+    auth: okta.SswsAuth | okta.PrivateKeyAuth
+    match org.auth:
+        case SswsAuth(token=token):
+            auth = okta.SswsAuth(token.read())
+        case PrivateKeyJwtAuth(client_id=client_id, key=source, kid=kid, scopes=scopes):
+            key = key_in_pem(source.read(), org.alias)
+            auth = okta.PrivateKeyAuth(client_id, key.pem, kid or key.kid, scopes)
+    return okta.OktaConnection(
+        org_url=org.url, auth=auth, ca_file=org.ca_file, proxy=org.proxy, answer_within=org.answer_within
+    )
+
+
+def vault_connection(vault: Vault) -> VaultConnection:
+    """Return how to reach a Vault; its secrets are read at each login."""
+    from rotator.adapters import vault_connection as kv
+
+    return kv.VaultConnection(
+        address=vault.address,
+        auth=_vault_auth(vault),
+        namespace=vault.namespace,
+        ca_file=vault.ca_file,
+        proxy=vault.proxy,
+        answer_within=vault.answer_within,
+    )
+
+
+def _vault_auth(vault: Vault) -> Auth:
+    from rotator.adapters import vault_connection as kv
+
+    match vault.auth:
+        case TokenAuth(token=token):
+            return kv.TokenAuth(token.read)
+        case AppRoleAuth(role_id=role_id, secret_id=secret_id, wrapped=wrapped, mount=mount):
+            return kv.AppRoleAuth(role_id.read, secret_id.read, wrapped, mount)
+        case KubernetesAuth(role=role, jwt=jwt, mount=mount):
+            return kv.KubernetesAuth(role, jwt.read, mount)
+        case JwtAuth(role=role, jwt=jwt, mount=mount):
+            return kv.JwtAuth(role, jwt.read, mount)
