@@ -182,8 +182,8 @@ class OktaEmulator(Console):
         return Response(answer.status, answer.headers + front_end_headers(call, limits), answer.body)
 
     def actions(self) -> Mapping[str, Callable[..., Any]]:
-        """Return what the sandbox's control endpoint offers."""
-        return {
+        """Return what the sandbox's control endpoint offers; what the console refuses is a ValueError."""
+        offered: dict[str, Callable[..., Any]] = {
             "state": self.state,
             "revoke": lambda app, secret_id: {"status": self.revoke(app, secret_id).status},
             "add_secret": lambda app: {"id": self.add_secret_by_admin(app).id},
@@ -192,6 +192,7 @@ class OktaEmulator(Console):
             "activate_app": self.activate_app_by_admin,
             "set": self.change,
         }
+        return {name: _for_a_person(act) for name, act in offered.items()}
 
     def change(self, **settings: Any) -> dict[str, Any]:
         """Set switches and delays by name."""
@@ -231,6 +232,16 @@ class OktaEmulator(Console):
         if "errorId" in body:
             body["errorId"] = f"oae{self.org.new_text(22)}"
         return answer_json(refusal.status, body, refusal.headers)
+
+
+def _for_a_person(act: Callable[..., Any]) -> Callable[..., Any]:
+    def acted(**arguments: Any) -> Any:
+        try:
+            return act(**arguments)
+        except OktaError as refusal:
+            raise ValueError(f"Okta refuses: {refusal}") from refusal
+
+    return acted
 
 
 def _lacks_length(request: Request) -> bool:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 HMAC_ALGORITHMS = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
 KEY_ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
+_REGISTRY = jws.JWSRegistry(algorithms=KEY_ALGORITHMS)
+_REGISTRY.max_header_length = 16_384  # joserfc's 512 bytes are less than a proof with an RSA key has
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Jwt:
     def signed_with_key(self, key: Mapping[str, Any]) -> bool:
         """Say whether the private half of this public JWK made the signature."""
         try:
-            jws.deserialize_compact(to_bytes(self.text), import_key(dict(key)), algorithms=KEY_ALGORITHMS)
+            jws.deserialize_compact(to_bytes(self.text), import_key(dict(key)), registry=_REGISTRY)
         except (JoseError, ValueError, KeyError, TypeError):
             return False
         return True

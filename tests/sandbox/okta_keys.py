@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from rotator.sandbox.okta_clients import ASSERTION_TYPE
@@ -30,24 +30,34 @@ def encoded(raw: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An elliptic key pair; it signs ES256."""
+    """A key pair: elliptic, which signs ES256, or RSA, which signs RS256."""
 
-    private: ec.EllipticCurvePrivateKey
+    private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     kid: str
 
     @property
+    def algorithm(self) -> str:
+        return "ES256" if isinstance(self.private, ec.EllipticCurvePrivateKey) else "RS256"
+
+    @property
     def public(self) -> dict[str, str]:
-        numbers = self.private.public_key().public_numbers()
-        x, y = (encoded(part.to_bytes(32, "big")) for part in (numbers.x, numbers.y))
+        if isinstance(self.private, rsa.RSAPrivateKey):
+            numbers = self.private.public_key().public_numbers()
+            return {"kty": "RSA", "n": encoded(numbers.n.to_bytes(256, "big")), "e": "AQAB", "kid": self.kid}
+        point = self.private.public_key().public_numbers()
+        x, y = (encoded(part.to_bytes(32, "big")) for part in (point.x, point.y))
         return {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": self.kid}
 
     def sign(self, signed: bytes) -> bytes:
+        if isinstance(self.private, rsa.RSAPrivateKey):
+            return self.private.sign(signed, padding.PKCS1v15(), hashes.SHA256())
         r, s = decode_dss_signature(self.private.sign(signed, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 KEY = Key(ec.generate_private_key(ec.SECP256R1()), "k1")
 OTHER_KEY = Key(ec.generate_private_key(ec.SECP256R1()), "k1")
+RSA_KEY = Key(rsa.generate_private_key(public_exponent=65537, key_size=2048), "k2")
 
 
 def jwt(header: dict[str, Any], claims: dict[str, Any], *, key: Key | str) -> str:
@@ -80,7 +90,9 @@ class Signer:
             "jti": f"jti-{next(_serial)}",
         }
         kept = {name: value for name, value in (usual | claims).items() if value is not None}
-        usual_header = {"alg": "HS256"} if isinstance(self.key, str) else {"alg": "ES256", "kid": self.key.kid}
+        usual_header = (
+            {"alg": "HS256"} if isinstance(self.key, str) else {"alg": self.key.algorithm, "kid": self.key.kid}
+        )
         token = jwt(usual_header | (header or {}), kept, key=self.key)
         return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": token}
 
@@ -97,4 +109,4 @@ class Signer:
             claims["nonce"] = nonce
         if token is not None:
             claims["ath"] = encoded(hashlib.sha256(token.encode()).digest())
-        return jwt({"typ": "dpop+jwt", "alg": "ES256", "jwk": self.key.public}, claims, key=self.key)
+        return jwt({"typ": "dpop+jwt", "alg": self.key.algorithm, "jwk": self.key.public}, claims, key=self.key)

@@ -11,7 +11,7 @@ import pytest
 from rotator.sandbox.okta_clients import ASSERTION_TYPE
 
 from .okta_client import BASE, Answer, OktaClient, basic, org
-from .okta_keys import KEY, OTHER_KEY, Signer, jwt
+from .okta_keys import KEY, OTHER_KEY, RSA_KEY, Key, Signer, jwt
 
 if TYPE_CHECKING:
     from rotator.sandbox.okta_state import OktaApp
@@ -29,10 +29,10 @@ def secret_client(secret: str = SECRET, **settings: Any) -> tuple[OktaClient, Ok
     return OktaClient(okta), app, Signer(secret, okta)
 
 
-def key_client(**settings: Any) -> tuple[OktaClient, OktaApp, Signer]:
-    okta, _ = org(**settings)
-    app = okta.add_service_app(KEY.public, scopes=["okta.apps.read"])
-    return OktaClient(okta), app, Signer(KEY, okta)
+def key_client(key: Key = KEY) -> tuple[OktaClient, OktaApp, Signer]:
+    okta, _ = org()
+    app = okta.add_service_app(key.public, scopes=["okta.apps.read"])
+    return OktaClient(okta), app, Signer(key, okta)
 
 
 def text_of(answer: Answer) -> str:
@@ -50,8 +50,9 @@ def test_a_secret_may_sign_an_assertion(algorithm: str) -> None:
     assert answer.status == 200
 
 
-def test_a_key_may_sign_an_assertion() -> None:
-    client, app, signer = key_client()
+@pytest.mark.parametrize("key", [pytest.param(KEY, id="elliptic"), pytest.param(RSA_KEY, id="RSA")])
+def test_a_key_may_sign_an_assertion(key: Key) -> None:
+    client, app, signer = key_client(key)
 
     answer = client.form(
         ORG, grant_type="client_credentials", scope="okta.apps.read", **signer.assertion(app.client_id, ORG)
@@ -267,6 +268,14 @@ def test_a_proof_needs_a_nonce_and_gets_a_bound_token() -> None:
     assert first.document["error_description"] == "Authorization server requires nonce in DPoP proof."
     assert nonce
     assert (second.status, second.document["token_type"]) == (200, "DPoP")
+
+
+def test_a_proof_may_carry_an_rsa_key() -> None:
+    client, app, _ = bound_client()
+    signer = Signer(RSA_KEY, client.okta)
+    nonce = ask(client, app, signer.proof("POST", CUSTOM)).header("dpop-nonce")
+
+    assert ask(client, app, signer.proof("POST", CUSTOM, nonce=nonce)).status == 200
 
 
 def test_a_made_up_nonce_is_answered_by_a_real_one() -> None:
