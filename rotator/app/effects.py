@@ -136,8 +136,8 @@ async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret)
     try:
         ours = await world.log.deactivated_by_us(seen.app, secret)
     except RefusedError as refusal:
-        view.asked[secret.id] = False
-        return f"{refusal}; taken as switched off by somebody else"
+        view.asked[secret.id] = secret.id in view.switched_off
+        return f"{refusal}; taken as switched off by {'us' if view.asked[secret.id] else 'somebody else'}"
     view.asked[secret.id] = ours
     return f"{secret.id} was switched off by {'us' if ours else 'somebody else'}"
 
@@ -216,7 +216,7 @@ async def _adopt(seen: Snapshot, view: View, world: World, secret: OktaSecret, *
 async def _deactivate(seen: Snapshot, view: View, world: World, secret_id: SecretId) -> str:
     """Switch off. The next look tells whether somebody rolled back meanwhile; then it is switched on again at once."""
     view.secret_is(await world.okta.deactivate_secret(seen.target.app_id, secret_id))
-    view.asked[secret_id] = True
+    view.switched_off.add(secret_id)
     return f"{secret_id} is inactive"
 
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     )
     from rotator.core.secret_value import SecretValue
 
+JUST_BEFORE = timedelta(minutes=5)  # our list was older than the write it led to, and Okta's clock is not Vault's
+
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
@@ -37,9 +40,10 @@ class Leaving:
 
     @property
     def toggled(self) -> bool:
-        """Somebody switched it on again since it left, or since it was found dead: they still want it."""
-        since = self.secret.created if self.mode is RetiringMode.NOW else max(self.secret.created, self.since)
-        return self.secret.active and self.secret.changed > since
+        """Somebody switched it on again since it left, or just before, or since it was found dead: they want it."""
+        if not self.secret.active or self.secret.changed == self.secret.created:
+            return False
+        return self.mode is RetiringMode.NOW or self.secret.changed > self.since - JUST_BEFORE
 
     def overlap_ends(self, policy: Policy) -> datetime:
         return self.since if self.mode is RetiringMode.NOW else self.since + policy.overlap

@@ -20,6 +20,7 @@ class Slot:
     id: str
     value: str
     active: bool
+    accepted: bool  # by the token endpoint
     changed: datetime
 
 
@@ -49,7 +50,7 @@ class State:
         return self.consumer[-1].fields.get("client_secret") or None
 
     def accepts(self, value: str) -> bool:
-        return any(slot.active and slot.value == value for slot in self.slots)
+        return any(slot.accepted and slot.value == value for slot in self.slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class Observer:
     overlap: timedelta
     may_make: int  # new values that the story gives reason for
     reclaim_after: timedelta
+    settle: timedelta
     before: State
     may_overwrite: bool = False  # policy names unknown values as ours to replace
     may_replace: bool = False  # policy names whatever secret is there as ours to replace
@@ -81,7 +83,10 @@ class Observer:
     _by_people: set[str] = field(default_factory=set)  # values that people put into Vault, unknown to Okta
     _ever_in_vault: set[str] = field(default_factory=set)  # values of versions that the story began with, or we wrote
     _hidden: set[str] = field(default_factory=set)  # values of versions that people deleted
+    _unheard: dict[str, datetime] = field(default_factory=dict)  # value → when a create of it ended unknown
+    _off_by_people: set[str] = field(default_factory=set)  # ids of secrets that people switched off
     _abandoned: set[str] = field(default_factory=set)  # values that were staged, and are no more
+    _switched_on: set[str] = field(default_factory=set)  # ids of secrets that were ever switched on again
     _kept: set[str] = field(default_factory=set)  # ids of secrets that people switched on again
     _effect: int = 0
 
@@ -109,8 +114,11 @@ class Observer:
         self.writes += 1
         if not stale:
             self._check_foreign(name, after)
+            self._check_wishes(name, after)
             self._check_overwritten(after)
         self._note_abandoned(after)
+        was_off = {slot.id for slot in self.before.slots if not slot.active}
+        self._switched_on |= {slot.id for slot in after.slots if slot.active and slot.id in was_off}
         self._check_create(after)
         self._note_current(after)
         if after.current and after.latest != self.before.latest:
@@ -127,6 +135,8 @@ class Observer:
             kept = next((it for it in after.slots if it.id == slot.id), None)
             if kept is None or (slot.active and not kept.active):
                 self._excused.add(slot.value)
+                self._off_by_people.add(slot.id)
+                self._kept.discard(slot.id)
         for slot in after.slots:
             if not any(it.id == slot.id for it in self.before.slots):
                 self._foreign.add(slot.id)
@@ -134,6 +144,8 @@ class Observer:
                 self._excused.discard(slot.value)
             if any(it.id == slot.id and slot.active and not it.active for it in self.before.slots):
                 self._kept.add(slot.id)
+                self._switched_on.add(slot.id)
+                self._off_by_people.discard(slot.id)
         value = after.current
         if value is not None and value != self.before.current and not after.accepts(value):
             self._excused.add(value)
@@ -143,6 +155,19 @@ class Observer:
         self._hidden |= {it.fields.get("client_secret", "") for it in self.before.consumer if it.number not in still}
         self._note_current(after)
         self.before = after
+
+    def create_sent(self, value: str, *, unheard: bool) -> None:
+        """We asked Okta to register that value; I7: never while an earlier request for it may still arrive."""
+        now = self.before.now
+        last = self._unheard.get(value)
+        if last is not None and now < last + self.settle:
+            self._broken("I7", "a create was repeated while the first may still arrive")
+        if unheard:
+            self._unheard[value] = now
+
+    def unended(self) -> None:
+        """I7: a pass went on for ever."""
+        self._broken("I7", "a pass came to no end")
 
     def time(self, after: State) -> None:
         """The clock moved, and late requests arrived."""
@@ -182,7 +207,7 @@ class Observer:
             return
         state = self.before
         for slot in state.slots:
-            if slot.value != state.current and slot.id not in self._foreign | self._kept:
+            if slot.value != state.current and slot.id not in self._foreign | self._switched_on:
                 self._broken("I3", f"{slot.id} is neither current nor foreign")
         if sum(slot.value == state.current for slot in state.slots) > 1:
             self._broken("I3", "two secrets carry the current value")
@@ -208,7 +233,7 @@ class Observer:
                 self._broken("I2", f"{slot.id} is ours and lost")
 
     def _check_create(self, after: State) -> None:
-        """I4 and I7: one rotation at a time, one value for each reason."""
+        """I4: one rotation at a time, one value for each reason."""
         for slot in after.slots:
             if any(it.id == slot.id for it in self.before.slots) or slot.id in self._foreign:
                 continue
@@ -218,7 +243,7 @@ class Observer:
         if len(waiting - {after.current} - self._abandoned) > 1:
             self._broken("I4", "two candidates of ours at once")
         if len(self.created) > self.may_make:
-            self._broken("I7", f"{len(self.created)} values made, reason for {self.may_make}")
+            self._broken("I4", f"{len(self.created)} values made, reason for {self.may_make}")
 
     def _check_foreign(self, name: str, after: State) -> None:
         """I5: a secret that people made is theirs."""
@@ -235,6 +260,16 @@ class Observer:
                 continue
             if now is None or now.active != slot.active:
                 self._broken("I5", f"{name} touched the foreign {slot.id}")
+
+    def _check_wishes(self, name: str, after: State) -> None:
+        """I5: what people switched off stays off, and what they switched on stays on, while it is not current."""
+        for slot in self.before.slots:
+            now = next((it for it in after.slots if it.id == slot.id), None)
+            if now is not None and now.active and not slot.active and slot.id in self._off_by_people:
+                self._broken("I5", f"{name} switched {slot.id} on, which a person had switched off")
+            candidate = slot.value in self.created and slot.value not in self._was_current
+            if now is not None and slot.active and not now.active and slot.id in self._kept and not candidate:
+                self._broken("I5", f"{name} switched {slot.id} off, which a person had switched on")
 
     def _check_overwritten(self, after: State) -> None:
         """I5: a value that a person put into Vault stays, and so do other people's fields."""
@@ -262,6 +297,7 @@ class Observer:
                 self._was_current[other] = state.now
         if value is not None and (state.accepts(value) or value in self._was_current):
             self._was_current[value] = None
+            self._kept -= {slot.id for slot in state.slots if slot.value == value}
             self._ever_in_vault.add(value)
 
     def _note_abandoned(self, after: State) -> None:

@@ -135,8 +135,8 @@ class Gate:
 class GatedOkta:
     """OktaAdmin, OktaLog and TokenEndpoint behind the gate. Reads pass freely."""
 
-    def __init__(self, okta: FakeOkta, gate: Gate, clock: ManualClock) -> None:
-        self._okta, self._gate, self._clock = okta, gate, clock
+    def __init__(self, okta: FakeOkta, gate: Gate, clock: ManualClock, *, sent: Callable[[str, bool], None]) -> None:
+        self._okta, self._gate, self._clock, self._sent = okta, gate, clock, sent
 
     async def get_app(self, app: AppId) -> App | None:
         return await self._okta.get_app(app)
@@ -149,7 +149,12 @@ class GatedOkta:
         return await self._okta.list_secrets(app)
 
     async def create_secret(self, app: AppId, value: SecretValue) -> OktaSecret:
-        made: OktaSecret = await self._gate.effect("create", lambda: self._okta.create_secret(app, value))
+        try:
+            made: OktaSecret = await self._gate.effect("create", lambda: self._okta.create_secret(app, value))
+        except (Crash, UnknownOutcomeError):
+            self._sent(value.reveal(), True)
+            raise
+        self._sent(value.reveal(), False)
         return made
 
     async def activate_secret(self, app: AppId, secret: SecretId) -> OktaSecret:
@@ -223,7 +228,9 @@ class Silence:
 
     def doing(self, target: Target, step: str) -> None: ...
 
-    def done(self, target: Target, step: str, detail: str) -> None: ...
+    def done(self, target: Target, step: str, detail: str, *, rotation: RotationId | None) -> None: ...
+
+    def surprised(self, target: Target, step: str, error: RotatorError) -> None: ...
 
 
 def run(coroutine: Any) -> Any:

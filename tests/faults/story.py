@@ -25,8 +25,8 @@ from rotator.core.model import (
     Target,
 )
 from rotator.core.secret_value import SecretValue
-from rotator.errors import RefusedError
-from tests.fakes.okta import NOON, FakeOkta, ManualClock
+from rotator.errors import InvariantError, RefusedError
+from tests.fakes.okta import NOON, FakeOkta, HeldSecret, ManualClock
 from tests.fakes.vault import FakeKv
 from tests.faults.observer import Observer, Slot, State, Version, Violation
 from tests.faults.ports import (
@@ -52,6 +52,7 @@ POLICY = Policy(mode=Mode.AUTO, overlap=OVERLAP, soak=SOAK)
 ONE, TWO, THREE = ("one-".ljust(64, "x"), "two-".ljust(64, "x"), "three-".ljust(64, "x"))
 FOREIGN = "foreign-".ljust(64, "x")
 FINAL = {Waiting.NEXT_ROTATION, Waiting.TOLD}
+SETTLE = timedelta(seconds=35)
 PASSES = 40  # a whole life takes about ten; the rest is for faults and people
 
 
@@ -202,6 +203,38 @@ def strange_hash() -> Scene:
     return scene
 
 
+class SlowOkta(FakeOkta):
+    """A new secret reaches the token endpoint some seconds after Okta has confirmed it."""
+
+    def accepts(self, value: str, app_id: str = "0oa1") -> bool:
+        young = self.clock.now() - timedelta(seconds=20)
+        arrived = any(held.value.reveal() == value and held.created <= young for held in self.held(app_id))
+        return arrived and super().accepts(value, app_id)
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.clock = clock
+
+
+def slow() -> Scene:
+    """Expired, at an Okta whose token endpoint lags behind."""
+    clock = ManualClock(NOON)
+    scene = Scene(clock, SlowOkta(clock), FakeKv(clock))
+    scene.okta.add_app(APP, ONE)
+    _write(scene, ONE, scene.okta.held(APP)[0].id)
+    clock.advance(timedelta(days=91))
+    return scene
+
+
+def misplaced() -> Scene:
+    """The path belongs to another app: its credentials are not ours to overwrite."""
+    scene = expired()
+    scene.kv.by_hand.put(CONSUMER, {"client_id": "0oa9", "client_secret": THREE, "note": "theirs"})
+    scene.policy = replace(POLICY, on_unknown_value=OnUnknownValue.ROTATE)
+    scene.may_make, scene.may_block = 0, True
+    return scene
+
+
 def unique() -> Scene:
     """Expired, at an Okta that refuses the same value twice."""
     scene = expired()
@@ -232,6 +265,8 @@ SCENES: tuple[Callable[[], Scene], ...] = (
     hidden,
     strange_hash,
     unique,
+    slow,
+    misplaced,
     handwritten,
 )
 
@@ -373,6 +408,7 @@ class Stage:
             overlap=OVERLAP,
             may_make=self.scene.may_make + extra,
             reclaim_after=self.scene.policy.reclaim_after,
+            settle=SETTLE,
             before=_state(self.scene),
             may_replace=self.scene.policy.onboard is Onboard.ROTATE,
             may_overwrite=self.scene.policy.on_unknown_value is OnUnknownValue.ROTATE,
@@ -389,6 +425,7 @@ class Stage:
             consumer=CONSUMER,
             staging=STAGING,
             policy=self.scene.policy,
+            settle=SETTLE,
         )
 
     def play(self) -> Told:
@@ -427,7 +464,12 @@ class Stage:
         return Told(self.observer.violations, races, self.gate.number, self.gate.names, self.states, passes, self.lines)
 
     def _pass(self, tries: dict[str, int], *, force: bool) -> Outcome:
-        gated = GatedOkta(self.scene.okta, self.gate, self.scene.clock)
+        gated = GatedOkta(
+            self.scene.okta,
+            self.gate,
+            self.scene.clock,
+            sent=lambda value, unheard: self.observer.create_sent(value, unheard=unheard),
+        )
         world = World(
             okta=gated,
             log=gated,
@@ -439,6 +481,8 @@ class Stage:
             progress=Silence(),
         )
         outcome: Outcome = run(carry_on(self.target, world, tries=tries, force=force))
+        if isinstance(outcome.ending, InvariantError):
+            self.observer.unended()
         steps = ", ".join(f"{type(step.action).__name__}" for step in outcome.steps)
         self.lines.append(f"{self.scene.clock.now():%m-%d %H:%M:%S} [{steps}] → {outcome.ending!r}")
         return outcome
@@ -523,14 +567,16 @@ def _state(scene: Scene) -> State:
     key = scene.kv.keys.get(CONSUMER)
     return State(
         now=scene.clock.now(),
-        slots=tuple(
-            Slot(held.id, held.value.reveal(), held.status is SecretStatus.ACTIVE, held.changed)
-            for held in scene.okta.held(APP)
-        ),
+        slots=tuple(_slot_of(scene, held) for held in scene.okta.held(APP)),
         consumer=_readable(scene, CONSUMER),
         latest=key.current if key else 0,
         staging=_readable(scene, STAGING),
     )
+
+
+def _slot_of(scene: Scene, held: HeldSecret) -> Slot:
+    value = held.value.reveal()
+    return Slot(held.id, value, held.status is SecretStatus.ACTIVE, scene.okta.accepts(value, APP), held.changed)
 
 
 def _readable(scene: Scene, path: KvPath) -> tuple[Version, ...]:
