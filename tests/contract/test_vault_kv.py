@@ -123,7 +123,9 @@ async def test_what_stays_away_was_taken_away(vault: Vault) -> None:
     vault.box.vault.kv("secret").keys.clear()
 
     assert await vault.read_metadata() is None
+    mark = vault.box.journal.mark()
     assert await vault.read() is None
+    assert vault.box.journal.count(READ, since=mark) == 1  # once is enough to wait for it
 
 
 # --- mounts and paths ---------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from rotator.adapters.vault_kv import VaultKv
 from rotator.core.model import KvPath
 from rotator.core.secret_value import SecretFields, SecretValue
 from rotator.errors import ConfigError, RateLimitedError, RefusedError, RotatorError, SealedError, UnavailableError
+from rotator.redaction import redact
 from rotator.sandbox.clock import SandboxClock
 from rotator.sandbox.journal import Wanted
 from rotator.sandbox.world import Sandbox
@@ -121,6 +122,13 @@ async def test_the_first_call_logs_in_and_later_ones_do_not(life: Life, auth: Au
         assert await kv.read(PATH) is not None
 
     assert life.count(LOGIN) == 1
+
+
+async def test_the_token_of_a_login_is_cut_out_of_the_log(life: Life) -> None:
+    life.answer_login({"auth": {"client_token": "a-token-like-a-word", "lease_duration": 60, "renewable": False}})
+    await failure(life.connect().read(PATH), "a-token-like-a-word")
+
+    assert redact("sent a-token-like-a-word") == "sent [redacted]"
 
 
 async def test_calls_at_once_share_one_login(life: Life) -> None:
