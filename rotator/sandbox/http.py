@@ -18,6 +18,7 @@ class Request:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     base_url: str  # scheme and authority under which the client reached us, no trailing slash
+    raw_path: str = ""  # the path as it came, still percent-encoded
 
     def header(self, name: str) -> str | None:
         """Return the first header of that name (lower case)."""

@@ -231,4 +231,5 @@ def _as_request(head: h11.Request, body: bytes, origin: str) -> Request:
         headers=headers,
         body=body,
         base_url=f"{scheme}://{host}" if host else origin,
+        raw_path=path,
     )

@@ -104,7 +104,7 @@ class VaultEmulator(Console):
         return self._sent(self._core.answer(asked, namespace), asked, namespace, wrap=ttl)
 
     def _sent(self, answer: Answer | None, ask: Ask, namespace: Namespace, *, wrap: timedelta) -> Response:
-        if wrap and answer is not None and answer.status == 200 and ask.path != "sys/wrapping/unwrap":
+        if wrap and answer is not None and ask.path != "sys/wrapping/unwrap":
             path = f"{namespace.path}/{ask.path}".lstrip("/")
             wrapped = self._core.wrapping.wrap(answer, path, ttl=wrap, now=ask.now)
             return json_response(200, wrapped, content_type=self.settings.content_type)

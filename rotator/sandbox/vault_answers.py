@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .vault_tokens import Token
 
-Operation = Literal["read", "list", "create", "update", "patch", "delete"]
+Operation = Literal["read", "list", "create", "update", "patch", "delete", "head"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def envelope(answer: Answer) -> dict[str, Any]:
         "lease_id": "",
         "renewable": False,
         "lease_duration": answer.lease_duration,
-        "data": answer.data if answer.data is None else dict(sorted(answer.data.items())),
+        "data": _in_order(answer.data),
         "wrap_info": None,
         "warnings": list(answer.warnings) or None,
         "auth": answer.auth,
@@ -84,6 +84,13 @@ def envelope(answer: Answer) -> dict[str, Any]:
     if answer.injected and answer.data:
         return {**answer.data, **body}
     return body
+
+
+def _in_order(content: Any) -> Any:
+    """Sort the names in all objects, as Go prints maps."""
+    if isinstance(content, dict):
+        return {name: _in_order(content[name]) for name in sorted(content)}
+    return [_in_order(each) for each in content] if isinstance(content, list) else content
 
 
 def json_response(status: int, content: Any, *, content_type: str = "application/json") -> Response:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .vault_settings import VaultSettings
 
 
-_UNWRAP = "sys/wrapping/unwrap"
+_UNWRAP, _LOOKUP = "sys/wrapping/unwrap", "sys/wrapping/lookup"
 _SELF = ("auth/token/lookup-self", "auth/token/renew-self", "auth/token/revoke-self")
 
 
@@ -108,7 +108,7 @@ class Core:
         """Check a request and pass it to its engine; `ask.path` is relative to the namespace."""
         if ask.path.endswith("/") and ask.operation in ("update", "patch"):
             raise RefusedError(400, texts.TRAILING_SLASH)
-        if ask.path == _UNWRAP:
+        if ask.path in (_UNWRAP, _LOOKUP):
             self.wrapping.check(wrapped_token(ask), ask.now)
         mounted = namespace.mounted_at(ask.path)
         if mounted and mounted.engine.is_open(ask.path.removeprefix(mounted.path)):

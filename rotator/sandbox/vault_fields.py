@@ -36,16 +36,24 @@ class Fields:
         return self._given.get(name)
 
     def map(self, name: str) -> dict[str, Any]:
-        """Read an object; null is an empty one."""
+        """Read an object; null is an empty one, a list of objects their union."""
         value = self._given.get(name)
         if value is None:
             return {}
         if isinstance(value, dict):
             return value
-        if isinstance(value, list) and not value:
-            return {}
-        where, odd = ("[0]", value[0]) if isinstance(value, list) else ("", value)
-        raise self._wrong(name, f"'{where}' expected type '{_MAP}', got unconvertible type '{go_type(odd)}'")
+        if isinstance(value, list):
+            return self._merged(name, value)
+        raise self._wrong(name, f"'' expected type '{_MAP}', got unconvertible type '{go_type(value)}'")
+
+    def _merged(self, name: str, parts: list[Any]) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for i, part in enumerate(parts):
+            if not isinstance(part, dict):
+                unfit = f"'[{i}]' expected type '{_MAP}', got unconvertible type '{go_type(part)}'"
+                raise self._wrong(name, unfit)
+            merged |= part
+        return merged
 
     def number(self, name: str, default: int = 0) -> int:
         """Read a whole number; digits in quotes are one."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import posixpath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from . import vault_texts as texts
 from .http import Response
@@ -35,6 +34,7 @@ _METHODS: dict[str, Operation] = {
     "PUT": "update",
     "PATCH": "patch",
     "DELETE": "delete",
+    "HEAD": "head",
 }
 _TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("", "0", "f", "F", "FALSE", "false", "False")
 
@@ -48,25 +48,35 @@ def token_of(request: Request) -> str | None:
 
 
 def clean_path(request: Request) -> Response | None:
-    """Return the redirect of a path with empty or dotted segments, as Go's mux sends it."""
-    path = request.path
-    if not path.startswith(PREFIX):
+    """Return the redirect of a path with empty or dotted segments, as Go's mux sends it; encoded ones are refused."""
+    if not request.path.startswith(PREFIX):
         raise RefusedError(404)
-    clean = posixpath.normpath(path).replace("//", "/")
-    if path.endswith("/") and not clean.endswith("/"):
-        clean += "/"
-    if clean == path:
-        return None
-    if "/" in request.path and any(part in (".", "..") for part in path.split("/")):
+    raw = request.raw_path or request.path
+    clean = posixpath.normpath(raw).replace("//", "/")
+    clean += "/" if raw.endswith("/") and not clean.endswith("/") else ""
+    if clean != raw:
+        return _redirect(request, clean)
+    if {".", ".."} & set(request.path.split("/")):
         raise RefusedError(400, texts.RELATIVE_PATH)
-    return Response(307, (("Cache-Control", "no-store"), ("Location", quote(clean))))
+    return None
+
+
+def _redirect(request: Request, path: str) -> Response:
+    query = request.target.removeprefix(request.path)
+    headers = (("Cache-Control", "no-store"), ("Location", path + query))
+    if request.method != "GET":
+        return Response(307, headers)
+    page = f'<a href="{path + query}">Temporary Redirect</a>.\n\n'.encode()
+    return Response(307, (*headers, ("Content-Type", "text/html; charset=utf-8")), page)
 
 
 def operation_of(request: Request) -> Operation:
     """Return what the method asks for."""
+    if request.method == "OPTIONS":
+        raise RefusedError(400, texts.INTERNAL_ONLY)
     operation = _METHODS.get(request.method)
     if operation is None:
-        raise RefusedError(405, *([] if request.method != "HEAD" else [texts.multierror(texts.UNSUPPORTED_OPERATION)]))
+        raise RefusedError(405)
     if operation == "read" and (listed := request.param("list")) is not None:
         if listed not in _TRUE + _FALSE:
             raise RefusedError(400)
@@ -76,8 +86,9 @@ def operation_of(request: Request) -> Operation:
 
 def fields_of(request: Request, operation: Operation) -> Mapping[str, Any]:
     """Return the fields: of the query for reads, of the JSON body for writes."""
-    if operation in ("read", "list", "delete"):
-        return {name: value for name, value in request.query if name not in ("list", "help")}
+    if operation in ("read", "list", "delete", "head"):
+        # Only a GET takes `list` for itself; to a LIST it is a parameter like any other.
+        return {name: value for name, value in request.query if name != "list" or request.method != "GET"}
     if len(request.body) > MAX_BODY:
         raise RefusedError(413, texts.BODY_TOO_LARGE, headers=(("Connection", "close"),))
     if operation == "patch":
@@ -93,7 +104,8 @@ def fields_of(request: Request, operation: Operation) -> Mapping[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        kind = "array" if isinstance(content, list) else "string" if isinstance(content, str) else "number"
+        kinds = {list: "array", str: "string", bool: "bool"}
+        kind = kinds.get(type(content), "number")
         unfit = f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
         raise RefusedError(400, f"failed to decode JSON input: {unfit}")
     return content
@@ -154,12 +166,13 @@ def _check_merge_patch(content_type: str | None) -> None:
 
 def _json_problem(body: bytes) -> str:
     try:
-        json.loads(body)
+        json.loads(body.decode("latin-1"))
     except json.JSONDecodeError as problem:
-        rest = problem.doc[problem.pos :]
-        if not rest.strip():
+        before, after = problem.doc[: problem.pos].rstrip(), problem.doc[problem.pos :].lstrip()
+        if not after:
             return "unexpected EOF"
-        return f"invalid character '{rest[0]}'"
-    except ValueError:
-        return "invalid UTF-8"
+        found = f"invalid character '{after[0]}'" if after[0] != "'" else r"invalid character '\''"
+        if before.endswith(","):
+            return f"{found} looking for beginning of object key string"
+        return found if before.endswith("{") else f"{found} looking for beginning of value"
     return "unexpected EOF"

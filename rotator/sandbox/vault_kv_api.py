@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from . import vault_texts as texts
 from .vault_answers import Answer, EmptyAnswerError, RefusedError
 from .vault_fields import Fields, weak_int
 from .vault_kv import NEVER, Kv
-from .vault_kv_metadata import Metadata
+from .vault_kv_metadata import SETTINGS, Metadata
 from .vault_times import go_duration, rfc3339
 
 if TYPE_CHECKING:
@@ -24,7 +25,20 @@ if TYPE_CHECKING:
     from .vault_kv import Key, Version
     from .vault_texts import Flavour
 
-_VERBS = {"create": "put", "update": "put", "patch": "patch", "read": "get", "list": "list", "delete": "delete"}
+_VERBS = {
+    "create": "put",
+    "update": "put",
+    "patch": "patch",
+    "read": "get",
+    "list": "list",
+    "delete": "delete",
+    "head": "",
+}
+_FIELDS = {
+    "data": {"path", "version", "options", "data"},
+    "metadata": {"path", "after", "limit", "metadata_cas", *SETTINGS, "metadata_cas_required"},
+    "subkeys": {"path", "version", "depth"},
+}
 _ROOTS = ("metadata", "data", "delete", "undelete", "destroy")
 
 
@@ -57,7 +71,14 @@ class KvEngine:
         )
 
     def answer(self, ask: Ask) -> Answer | None:
-        """Answer a question."""
+        """Answer a question, with a warning if it had fields that nobody knows."""
+        answer = self._answer(ask)
+        known = _FIELDS.get(ask.path.partition("/")[0])
+        if answer is None or known is None or not (unknown := sorted(set(ask.fields) - known)):
+            return answer
+        return replace(answer, warnings=(*answer.warnings, texts.unrecognized(unknown)))
+
+    def _answer(self, ask: Ask) -> Answer | None:
         kv = self.kv
         if kv.is_upgrading:
             raise RefusedError(400, texts.UPGRADING)
@@ -145,13 +166,13 @@ class Data:
         """Answer one question about a path."""
         match ask.operation:
             case "read":
-                return self._read(ask, path, field="data")
+                return self._read(ask, path.rstrip("/"), field="data", is_slashed=path.endswith("/"))
             case "create" | "update":
                 return self._write(ask, path)
             case "patch":
                 return self._patch(ask, path)
             case "delete":
-                if key := self._kv.keys.get(path):
+                if key := self._kv.keys.get(path.rstrip("/")):
                     key.delete(key.current, ask.now)
                 return None
         raise unsupported()
@@ -164,7 +185,7 @@ class Data:
         depth = Fields(ask.fields).number("depth")
         return Answer({**answer.data, "subkeys": _names(answer.data["subkeys"], depth)})
 
-    def _read(self, ask: Ask, path: str, *, field: str) -> Answer | None:
+    def _read(self, ask: Ask, path: str, *, field: str, is_slashed: bool = False) -> Answer | None:
         asked = Fields(ask.fields).number("version")
         key = self._kv.keys.get(path)
         if key is None:
@@ -176,6 +197,8 @@ class Data:
         metadata = _shown(key, number, version)
         if version.gone_by(ask.now):
             return Answer({field: None, "metadata": metadata}, status=404)
+        if is_slashed:  # the metadata are found without the slash, the version is not
+            raise RefusedError(500, texts.multierror(texts.NO_VERSION_DATA))
         return Answer({field: copy.deepcopy(version.fields), "metadata": metadata})
 
     def _write(self, ask: Ask, path: str) -> Answer:
@@ -196,7 +219,7 @@ class Data:
         options = fields.map("options")
         if "data" not in fields:
             raise RefusedError(400, texts.NO_DATA)
-        patch = fields.map("data")
+        patch = fields.map("data") if fields.given("data") is not None else None
         key = self._kv.keys.get(path)
         if key is None:
             raise EmptyAnswerError(404)
@@ -206,7 +229,9 @@ class Data:
             raise EmptyAnswerError(404)
         if version.gone_by(ask.now):
             return Answer(_shown(key, key.current, version), status=404)
-        merged = merge_patch(version.fields or {}, patch)
+        if version.fields is None:
+            raise RefusedError(500, texts.multierror(texts.NO_RESOURCE))
+        merged = None if patch is None else merge_patch(version.fields, patch)
         added = key.add(merged, self._kv.config, ask.now)
         return Answer(_shown(key, key.current, added))
 

@@ -5,6 +5,7 @@ OpenBao's metadata has a CAS of its own; Vault's is last writer wins.
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .vault_kv import Kv
     from .vault_texts import Flavour
 
-_SETTINGS = ("max_versions", "cas_required", "delete_version_after", "custom_metadata")
+SETTINGS = ("max_versions", "cas_required", "delete_version_after", "custom_metadata")
 _MOST_KEYS, _LONGEST_KEY, _LONGEST_VALUE = 64, 128, 512
 
 
@@ -30,23 +31,25 @@ class Metadata:
         """Work on this state."""
         self._kv = kv
         self._has_cas = flavour == "openbao"
-        self._settings = (*_SETTINGS, "metadata_cas_required") if self._has_cas else _SETTINGS
+        self._settings = (*SETTINGS, "metadata_cas_required") if self._has_cas else SETTINGS
 
     def answer(self, ask: Ask, path: str) -> Answer | None:
         """Answer one question about a path."""
         match ask.operation:
             case "read":
-                key = self._kv.keys.get(path)
+                key = self._kv.keys.get(path.rstrip("/"))
                 return Answer(self._shown(key)) if key else None
             case "list":
                 names = self._kv.children(path)
                 return Answer({"keys": names}) if names else None
             case "delete":
-                self._kv.keys.pop(path, None)
+                self._kv.keys.pop(path.rstrip("/"), None)
                 return None
             case "patch":
                 return self._patch(ask, path)
-        return self._write(ask, path)
+            case "create" | "update":
+                return self._write(ask, path)
+        raise RefusedError(405, texts.multierror(texts.UNSUPPORTED_OPERATION))
 
     def _write(self, ask: Ask, path: str) -> Answer | None:
         fields = Fields(ask.fields, checked_first=True)
@@ -79,10 +82,20 @@ class Metadata:
         if key is None:
             raise EmptyAnswerError(404)
         self._check_cas(fields, key)
+        self._check_patch(fields, changes)
         kept = {name: value for name, value in (key.custom or {}).items() if name not in changes}
         key.custom = {**kept, **custom} or None
         self._apply(key, settings, ask)
         return self._warnings(fields)
+
+    def _check_patch(self, fields: Fields, changes: dict[str, Any]) -> None:
+        # A PATCH goes through JSON, which turns nothing into strings as a POST does.
+        for value in changes.values():
+            if value is not None and not isinstance(value, str):
+                kind = "bool" if isinstance(value, bool) else "number"
+                raise RefusedError(500, texts.multierror(texts.unmarshal(kind, "custom_metadata", "string")))
+        if "max_versions" in fields and (limit := fields.number("max_versions")) < 0:
+            raise RefusedError(500, texts.multierror(texts.unmarshal(f"number {limit}", "max_versions", "uint32")))
 
     def _check_cas(self, fields: Fields, key: Key | None) -> None:
         if not self._has_cas:
@@ -104,7 +117,7 @@ class Metadata:
             settings["cas_required"] = fields.flag("cas_required")
         if "metadata_cas_required" in fields and self._has_cas:
             settings["metadata_cas_required"] = fields.flag("metadata_cas_required")
-        if "delete_version_after" in fields:
+        if fields.given("delete_version_after") is not None:
             settings["delete_after"] = timedelta(seconds=fields.seconds("delete_version_after"))
         return settings
 
@@ -168,12 +181,16 @@ def custom_metadata_problems(custom: dict[str, str]) -> list[str]:
         key_length, value_length = len(name.encode()), len(value.encode())
         if not 0 < key_length <= _LONGEST_KEY:
             limit = f"0 < len(key) <= {_LONGEST_KEY}"
-            problems.append(f'length of key "{name}" is {key_length} but must be {limit}')
+            problems.append(f"length of key {_quoted(name)} is {key_length} but must be {limit}")
         if not 0 < value_length <= _LONGEST_VALUE:
             limit = f"0 < len(value) <= {_LONGEST_VALUE}"
-            problems.append(f'length of value for key "{name}" is {value_length} but must be {limit}')
+            problems.append(f"length of value for key {_quoted(name)} is {value_length} but must be {limit}")
         if not name.isprintable():
-            problems.append(f'key "{name}" ({name}) contains unprintable characters')
+            problems.append(f"key {_quoted(name)} ({name}) contains unprintable characters")
         if not value.isprintable():
-            problems.append(f'value for key "{name}" contains unprintable characters')
+            problems.append(f"value for key {_quoted(name)} contains unprintable characters")
     return problems
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -48,7 +48,7 @@ class SysEngine:
 
     def answer(self, ask: Ask) -> Answer | None:
         """Answer a question."""
-        if ask.path.startswith(_MOUNTS) and ask.operation == "read":
+        if ask.path.startswith(_MOUNTS):
             return self._mount(ask, ask.path.removeprefix(_MOUNTS))
         match ask.path, ask.operation:
             case "capabilities-self", "update":
@@ -62,6 +62,10 @@ class SysEngine:
         raise RefusedError(404, texts.multierror(texts.UNSUPPORTED_PATH))
 
     def _mount(self, ask: Ask, path: str) -> Answer:
+        if not path:
+            raise RefusedError(404, texts.UNSUPPORTED_PATH)
+        if ask.operation != "read":
+            raise RefusedError(405, texts.UNSUPPORTED_OPERATION)
         if ask.token is None:
             raise self._core.bad_token(ask)
         mounted = self._namespace.mounted_at(path.rstrip("/"))

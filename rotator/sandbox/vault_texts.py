@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Flavour = Literal["vault", "openbao"]
 
@@ -38,6 +41,9 @@ UPGRADING: Final = (
 CUSTOM_METADATA: Final = "custom_metadata validation failed: "
 CAS_MANDATED: Final = '"{field}" set to false, but is mandated by backend config. This value will be ignored.'
 
+NO_VERSION_DATA: Final = "could not find version data"
+NO_RESOURCE: Final = "resource does not exist"
+INTERNAL_ONLY: Final = "cannot handle internal-only request operation"
 NO_LISTING_OF_ROOT: Final = "Non-listing operations on the root of a K/V v2 mount are not supported."
 _NOT_VERSIONED: Final = (
     "Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use. If"
@@ -90,6 +96,16 @@ def bad_token(flavour: Flavour) -> str:
 def ttl_capped(wanted: str, left: str) -> str:
     """Return the warning of a lease that got less than was asked."""
     return f'TTL of "{wanted}" exceeded the effective max_ttl of "{left}"; TTL value is capped accordingly'
+
+
+def unrecognized(fields: Sequence[str]) -> str:
+    """Return the warning for fields that nobody knows."""
+    return f"Endpoint ignored these unrecognized parameters: [{' '.join(fields)}]"
+
+
+def unmarshal(what: str, field: str, kind: str) -> str:
+    """Return the error of a PATCH whose result does not fit the stored metadata."""
+    return f"json: cannot unmarshal {what} into Go struct field KeyMetadata.{field} of type {kind}"
 
 
 def over_quota(path: str) -> str:

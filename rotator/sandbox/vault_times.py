@@ -36,7 +36,9 @@ def seconds_of(value: Any) -> int:
     """Read seconds as a number, digits or a Go duration; ValueError if it is none of them."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return int(value)
-    text = value.strip() if isinstance(value, str) else repr(value)
+    if not isinstance(value, str):
+        raise ValueError("could not parse duration from input")  # noqa: TRY004 (one error for all that is no duration)
+    text = value.strip()
     if text in ("", "-"):
         return 0
     if re.fullmatch(r"-?\d+", text):
