@@ -47,7 +47,7 @@ class Worlds:
         self._settings = settings
         self._closing = closing
         self._progress = progress
-        self._clock = clock
+        self.clock = clock
         self._leases = leases
         self._warn = warn
         self._mint = RandomMint()
@@ -67,7 +67,7 @@ class Worlds:
             tokens=tokens,
             kv=self._vaults[target.vault],
             leases=self._leases,
-            clock=self._clock,
+            clock=self.clock,
             mint=self._mint,
             progress=self._progress,
         )
@@ -79,7 +79,7 @@ class Worlds:
         from rotator.adapters.okta_tokens import OktaTokenEndpoint
 
         connection = okta_connection(org)
-        session, tokens = OktaSession(connection, self._clock), OktaTokenEndpoint(connection, self._clock)
+        session, tokens = OktaSession(connection, self.clock), OktaTokenEndpoint(connection, self.clock)
         self._closing.push_async_callback(session.aclose)
         self._closing.push_async_callback(tokens.aclose)
         return OktaSdkAdmin(session), OktaSystemLog(session), tokens
@@ -87,7 +87,7 @@ class Worlds:
     def _open_vault(self, vault: Vault) -> KvStore:
         from rotator.adapters.vault_kv import VaultKv
 
-        kv = VaultKv(vault_connection(vault), self._clock, warn=self._warn)
+        kv = VaultKv(vault_connection(vault), self.clock, warn=self._warn)
         self._closing.push_async_callback(kv.aclose)
         return kv
 

@@ -22,3 +22,9 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
     for row in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_lines(lines: Sequence[str]) -> None:
+    """Print lines as they are, but for what a terminal would obey."""
+    for line in lines:
+        print(printable(line))

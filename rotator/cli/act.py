@@ -1,0 +1,186 @@
+"""`rotator rotate`, `reconcile` and `adopt`: the commands that change something."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from rotator.cli.options import Invocation, config_option, output_option
+from rotator.cli.session import chosen, run, target_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rotator.cli.report import Report
+    from rotator.core.model import Target
+    from rotator.settings import Settings
+    from rotator.wiring import Worlds
+
+
+def fileless_options(command: Any) -> Any:
+    """Add the options that take the place of a configuration."""
+    options: list[Callable[[Any], Any]] = [
+        click.option("--app", metavar="APP_ID", help="Without a configuration: the app's id, `0oa…`."),
+        click.option("--to", metavar="MOUNT/PATH", help="Without a configuration: where its consumers read."),
+        click.option("--scope", help="With --app: the scope of the test token request."),
+        click.option("--authorization-server", metavar="ID", help="With --app: the custom authorization server."),
+        click.option("--client-id-field", default="client_id", show_default=True, help="With --app: the field's name."),
+        click.option("--client-secret-field", default="client_secret", show_default=True, help="Likewise."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@target_arguments
+@click.option("--all", "everything", is_flag=True, help="Every target of the configuration.")
+@click.option("--force", is_flag=True, help="Make a new secret even if the present one is not due.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option(
+    "--wait",
+    type=click.IntRange(0, 3600),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait, for each target, for what ends by itself.",
+)
+@fileless_options
+@config_option
+@output_option
+@click.pass_obj
+def rotate(
+    invocation: Invocation,
+    /,
+    names: tuple[str, ...],
+    *,
+    everything: bool,
+    force: bool,
+    dry_run: bool,
+    wait: int,
+    output: str,
+    **fileless: str | None,
+) -> int:
+    """Rotate targets now if they are due, to promoted and verified.
+
+    TARGET is a target's name or its app's id. What is under way is carried on; what is not due is left alone, unless
+    --force. The old secret stays active for the policy's overlap: what comes later is done by `rotator reconcile`, or
+    by the next `rotator rotate`.
+
+    Exit codes: 0 done or nothing due, 1 failed, 2 usage or configuration, 3 some of several failed, 4 busy or paused,
+    5 Okta or Vault unreachable or sealed. A due target whose policy observes is a failure here: nothing was done.
+    """
+    from rotator.app.reconcile import Patience
+
+    settings, targets = _meant(invocation, names, everything=everything, fileless=fileless)
+    if force and not dry_run:
+        _refuse_observers(targets)
+    return _carry_on(
+        invocation,
+        settings,
+        targets,
+        output=output,
+        command="rotate",
+        patience=Patience(timedelta(seconds=wait)),
+        told=True,
+        force=force,
+        dry_run=dry_run,
+    )
+
+
+@click.command()
+@target_arguments
+@config_option
+@output_option
+@click.pass_obj
+def reconcile(invocation: Invocation, /, names: tuple[str, ...], output: str) -> int:
+    """Carry every target on, or those that are named, once: for cron.
+
+    Rotates what is due, switches off and deletes old secrets whose time is over, goes on with what an earlier run left.
+
+    Exit codes: 0 done or nothing due, 1 failed, 2 usage or configuration, 3 some of several failed, 4 busy or paused,
+    5 Okta or Vault unreachable or sealed.
+    """
+    from rotator.app.reconcile import ONE_PASS
+
+    settings = invocation.settings()
+    targets = chosen(settings, names)
+    return _carry_on(invocation, settings, targets, output=output, command="reconcile", patience=ONE_PASS)
+
+
+def _meant(
+    invocation: Invocation, names: Sequence[str], *, everything: bool, fileless: dict[str, str | None]
+) -> tuple[Settings, tuple[Target, ...]]:
+    """Return the settings and the targets that the arguments mean."""
+    from rotator import settings as configuration
+
+    app, to = fileless["app"], fileless["to"]
+    if bool(app) != bool(to):
+        raise click.UsageError("--app and --to go together: the app, and the path that its consumers read.")
+    if sum((bool(app), bool(names), everything)) != 1:
+        raise click.UsageError("Name the targets, or give --all, or --app with --to.")
+    if app is None or to is None:
+        if fileless["scope"] or fileless["authorization_server"]:
+            raise click.UsageError("--scope and --authorization-server go with --app; else they stand under `verify`.")
+        settings = invocation.settings()
+        return settings, chosen(settings, names)
+    fields = (str(fileless["client_id_field"]), str(fileless["client_secret_field"]))
+    settings = configuration.fileless(
+        app, to, authorization_server=fileless["authorization_server"], scope=fileless["scope"], fields=fields
+    )
+    return settings, settings.targets
+
+
+def _refuse_observers(targets: Sequence[Target]) -> None:
+    from rotator.core.model import Mode
+    from rotator.errors import ConfigError
+
+    observers = [target for target in targets if target.policy.mode is Mode.OBSERVE]
+    if observers:
+        raise ConfigError(
+            [
+                f"--force cannot rotate {target.name}: its policy `{target.policy.name}` observes and lets nothing be"
+                " done; set `mode: manual` or `auto`, or ask with --dry-run"
+                for target in observers
+            ]
+        )
+
+
+def _carry_on(
+    invocation: Invocation, settings: Settings, targets: Sequence[Target], *, output: str, command: str, **how: Any
+) -> int:
+    """Carry the targets on, tell what came of it, and return the exit code."""
+    from rotator.app.reconcile import reconcile as carry_all_on
+    from rotator.cli.report import report
+    from rotator.cli.session import log_endings
+
+    told_as = {name: how.get(name, False) for name in ("told", "force", "dry_run")}
+
+    async def work(worlds: Worlds) -> list[Report]:
+        outcomes = await carry_all_on(targets, worlds.of, **how)
+        log_endings(outcomes)
+        return [report(outcome, worlds.clock.now(), **told_as) for outcome in outcomes]
+
+    reports = run(invocation, settings, work, output=output)
+    return tell(reports, output=output, command=command, blocks=command == "rotate")
+
+
+def tell(reports: Sequence[Report], *, output: str, command: str, blocks: bool) -> int:
+    """Print what came of the targets and return the exit code that stands for all of them."""
+    from rotator.cli import report as told
+    from rotator.cli.output import print_json, print_lines, print_table
+    from rotator.cli.results import exit_code
+
+    code = exit_code(each.exit_code for each in reports)
+    if output == "json":
+        targets = [told.as_json(each) for each in reports]
+        print_json({"version": told.VERSION, "command": command, "exit_code": code, "targets": targets})
+    elif blocks:
+        for each in reports:
+            print_lines(told.as_lines(each))
+    elif reports:
+        print_table(told.HEADINGS, [told.as_row(each) for each in reports])
+        print_lines([f"{each.target.name}: {each.hint}" for each in reports if each.hint])
+    return code

@@ -1,0 +1,97 @@
+"""The core's actions in words: as they begin, as they end, as the log names them, and as a plan tells them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rotator.core import actions as do
+
+if TYPE_CHECKING:
+    from rotator.core.actions import Effect
+    from rotator.core.model import Target
+
+
+class Words(NamedTuple):
+    """What people see while it is done and when it is done, and the event in the log."""
+
+    doing: str
+    done: str
+    event: str
+
+
+WORDS = {
+    "Stage": Words("staging a new value in Vault", "staged", "secret_staged"),
+    "Create": Words("creating it at Okta", "created", "secret_created"),
+    "Verify": Words("trying it at the token endpoint", "tried", "secret_tried"),
+    "AskLog": Words("asking the System Log who switched it off", "asked the log", "log_asked"),
+    "Promote": Words("writing it where consumers read", "promoted", "secret_promoted"),
+    "CloseStaging": Words("closing the staging record", "closed", "staging_closed"),
+    "ScrubStaging": Words("destroying staged values", "scrubbed", "staging_scrubbed"),
+    "Discard": Words("discarding the candidate", "discarded", "candidate_discarded"),
+    "Rebase": Words("staging on top of the new version", "rebased", "staging_rebased"),
+    "Fence": Words("fencing off other writers", "fenced", "consumer_fenced"),
+    "Adopt": Words("adopting Okta's secret", "adopted", "secret_adopted"),
+    "Activate": Words("switching it on again", "activated", "secret_activated"),
+    "Deactivate": Words("switching the old one off", "deactivated", "secret_deactivated"),
+    "Delete": Words("deleting the old one", "deleted", "secret_deleted"),
+}
+
+
+def words_for(step: str) -> Words:
+    """Return the words for an action's name; what is none, such as a wait, speaks for itself."""
+    return WORDS.get(step) or Words(step, step, "waiting")
+
+
+def plan_of(action: Effect, target: Target) -> str:  # noqa: PLR0912 -- a line for each action
+    """Return what an action would do, as the end of "it would …"."""
+    match action:
+        case do.Stage(reason):
+            return f"make a new secret: {reason.value}"
+        case do.Create():
+            return "create the staged value at Okta"
+        case do.Verify(whose=whose):
+            return f"try the {whose} value at the token endpoint"
+        case do.AskLog(secret):
+            return f"ask the System Log who switched {secret.id} off"
+        case do.Promote(candidate):
+            return f"write {candidate.id} to {target.consumer}"
+        case do.CloseStaging(why):
+            return f"close the staging record: {why}"
+        case do.ScrubStaging():
+            return "destroy staged values that are still readable"
+        case do.Discard(why):
+            return f"discard the candidate: {why}"
+        case do.Rebase():
+            return "go on from the new version of the consumer path"
+        case do.Fence():
+            return f"rewrite {target.consumer} unchanged, to fence off other writers"
+        case do.Adopt(secret, replace):
+            return f"write Okta's {secret.id} to {target.consumer}" + (", then replace it" if replace else "")
+        case do.Activate(secret_id, why):
+            return f"switch {secret_id} on again: {why}"
+        case do.Deactivate(secret_id, why):
+            return f"switch {secret_id} off: {why}"
+        case do.Delete(secret_id, why):
+            return f"delete {secret_id}: {why}"
+
+
+def what_follows(action: Effect, target: Target) -> str:
+    """Return what comes after an action if all goes well."""
+    from rotator.settings.kinds import write_duration
+
+    overlap, soak = write_duration(target.policy.overlap), write_duration(target.policy.soak)
+    retire = f"the old one stays active for {overlap}, switched off for {soak}, then goes"
+    match action:
+        case do.Stage():
+            return f"create it at Okta, prove it, write it to {target.consumer}; {retire}"
+        case do.Create() | do.Rebase():
+            return f"prove it, write it to {target.consumer}; {retire}"
+        case do.Promote():
+            return retire
+        case do.Discard() | do.Fence():
+            return "remove the candidate, and look again"
+        case do.Deactivate():
+            return f"delete it after {soak}"
+        case do.Adopt(replace=False):
+            return f"a rotation when it is {write_duration(target.policy.rotate_after)} old"
+    return "look again"
