@@ -159,10 +159,10 @@ class VaultSession(requests.Session):
         self.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         patience = _Patience(
-            total=4,
+            total=5,
             connect=2,
             read=2,
-            status=3,
+            status=4,
             other=0,
             redirect=0,
             status_forcelist={429, 502, 503},
