@@ -4,7 +4,8 @@
 * An exact pattern beats all others; among the rest the most specific wins: the one whose first wildcard comes
   later, then one without `*` at the end, then fewer `+`, then the longer, then the alphabetically greater.
 * Rules for the same pattern in several policies add up, but `deny` beats everything.
-* A list may also match the exact pattern without its slash at the end.
+* A list that nothing fits is tried again without its slash at the end; capabilities are looked up as for a list.
+* A `+` also stands for an empty segment.
 """
 
 from __future__ import annotations
@@ -77,12 +78,15 @@ class Acl:
         )
 
     def _winner(self, path: str, *, listing: bool) -> str | None:
-        exact = [path, path.rstrip("/")] if listing else [path]
-        for candidate in exact:
-            if candidate in self.rules and not _is_wild(candidate):
-                return candidate
-        fitting = [pattern for pattern in self.rules if _is_wild(pattern) and _regex(pattern).fullmatch(path)]
-        return max(fitting, key=_specificity, default=None)
+        forms = [path, path.removesuffix("/")] if listing else [path]
+        for form in forms:
+            if form in self.rules and not _is_wild(form):
+                return form
+        for form in forms:
+            fitting = [pattern for pattern in self.rules if _is_wild(pattern) and _regex(pattern).fullmatch(form)]
+            if fitting:
+                return max(fitting, key=_specificity)
+        return None
 
 
 def _is_wild(pattern: str) -> bool:
@@ -98,7 +102,7 @@ def _specificity(pattern: str) -> tuple[int, bool, int, int, str]:
 @lru_cache(maxsize=1024)
 def _regex(pattern: str) -> re.Pattern[str]:
     body = pattern.removesuffix("*")
-    parts = "/".join("[^/]+" if part == "+" else re.escape(part) for part in body.split("/"))
+    parts = "/".join("[^/]*" if part == "+" else re.escape(part) for part in body.split("/"))
     return re.compile(parts + (".*" if pattern.endswith("*") else ""), re.DOTALL)
 
 

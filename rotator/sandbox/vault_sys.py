@@ -101,4 +101,4 @@ class SysEngine:
 
     def _capabilities_on(self, path: str, token: Token) -> list[str]:
         found = self._core.acl_path(path, self._namespace, token=token)
-        return sorted(found[0].capabilities(found[1])) if found else [DENY]
+        return sorted(found[0].capabilities(found[1], listing=True)) if found else [DENY]
