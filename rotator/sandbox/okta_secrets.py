@@ -76,7 +76,7 @@ class Slots:
         secret.active, secret.updated = False, now.replace(microsecond=0)
         end = now + timedelta(seconds=self.org.settings.deactivate_delay)
         for span in self.app.acceptances:
-            if span.secret_id == secret.id and (span.until is None or span.until > end):
+            if span.secret_id == secret.id and span.until is None:
                 span.until = end
         return self._tell("deactivate", secret)
 

@@ -187,6 +187,14 @@ def test_an_access_token_dies_with_its_app() -> None:
     assert client.get(APPS).status == 401
 
 
+def test_an_access_token_is_gone_with_its_app() -> None:
+    client = service_client()
+    (app,) = client.okta.org.apps.values()
+    client.okta.delete_app_by_admin(app)
+
+    assert client.get(APPS).status == 401
+
+
 def test_a_token_of_a_custom_server_does_not_open_the_management_api() -> None:
     okta, _ = org()
     okta.add_authorization_server()

@@ -274,6 +274,8 @@ def test_an_app_can_be_created_with_a_client_id_and_a_secret_of_ours() -> None:
     "change",
     [
         pytest.param({"label": ""}, id="no label"),
+        pytest.param({"label": 7}, id="a label that is a number"),
+        pytest.param(wanted(client_id=1234567), id="a client id that is a number"),
         pytest.param({"signOnMode": "SAML_2_0"}, id="a sign-on mode that the sandbox does not make"),
         pytest.param(wanted(client_id="short"), id="a client id that is too short"),
         pytest.param(wanted(client_id="ALL_CLIENTS"), id="a client id that is reserved"),
@@ -327,3 +329,33 @@ def test_last_updated_follows_the_app_s_status() -> None:
 
     document = admin.get(f"{APPS}/{app.id}").document
     assert (document["created"], document["lastUpdated"]) == ("2025-01-25T12:00:00.000Z", "2026-03-01T12:00:00.000Z")
+
+
+def test_an_app_may_be_created_inactive() -> None:
+    _, admin = org()
+
+    document = admin.post(f"{APPS}?activate=false", wanted()).document
+
+    assert document["status"] == "INACTIVE"
+    assert admin.post(APPS, wanted()).document["status"] == "ACTIVE"
+
+
+def test_an_app_without_details_is_a_web_app_of_our_own() -> None:
+    _, admin = org()
+
+    document = admin.post(APPS, {"label": "Bare", "signOnMode": "OPENID_CONNECT"}).document
+
+    assert document["name"] == "oidc_client"
+    assert document["settings"]["oauthClient"]["application_type"] == "web"
+    assert document["settings"]["oauthClient"]["grant_types"] == ["authorization_code"]
+    assert document["settings"]["oauthClient"]["response_types"] == ["code"]
+
+
+def test_an_app_links_to_the_other_state() -> None:
+    okta, admin = org()
+    on, off = okta.add_app(), okta.add_app(status="INACTIVE")
+
+    links = [admin.get(f"{APPS}/{app.id}").document["_links"] for app in (on, off)]
+
+    assert ["deactivate" in links[0], "activate" in links[0]] == [True, False]
+    assert links[1]["activate"] == {"href": f"{BASE}{APPS}/{off.id}/lifecycle/activate"}

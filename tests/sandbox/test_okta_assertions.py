@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rotator.sandbox.okta_clients import ASSERTION_TYPE
+from rotator.sandbox.okta_jose import take_apart, thumbprint
 
-from .okta_client import BASE, Answer, OktaClient, basic, org
+from .okta_client import BASE, START, Answer, OktaClient, basic, org
 from .okta_keys import KEY, OTHER_KEY, RSA_KEY, Key, Signer, jwt
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def test_a_short_secret_cannot_sign() -> None:
             id="for somebody else",
         ),
         pytest.param({"exp": 1}, "The client_assertion token is expired.", id="expired"),
+        pytest.param({"exp": int(START.timestamp())}, "The client_assertion token is expired.", id="ending just now"),
         pytest.param({"exp": None}, "The client_assertion token is expired.", id="without an end"),
         pytest.param(
             {"exp": 4102444800},
@@ -268,6 +270,11 @@ def test_a_proof_needs_a_nonce_and_gets_a_bound_token() -> None:
     assert first.document["error_description"] == "Authorization server requires nonce in DPoP proof."
     assert nonce
     assert (second.status, second.document["token_type"]) == (200, "DPoP")
+    (token,) = client.okta.org.access_tokens.values()
+    assert token.key_thumbprint == thumbprint(KEY.public)
+    signed = take_apart(token.value)
+    assert signed
+    assert signed.claims["cnf"] == {"jkt": token.key_thumbprint}
 
 
 def test_a_proof_may_carry_an_rsa_key() -> None:
@@ -300,7 +307,9 @@ def test_a_nonce_is_taken_for_three_days_and_renewed_after_one() -> None:
     assert (late, too_late) == (200, 400)
 
 
-@pytest.mark.parametrize("case", ["another method", "another path", "old", "unsigned", "no key", "no proof at all"])
+@pytest.mark.parametrize(
+    "case", ["another method", "another path", "old", "unsigned", "no key", "private key", "no proof at all"]
+)
 def test_a_proof_that_does_not_fit_is_refused(case: str) -> None:
     client, app, signer = bound_client()
     claims = {"htm": "POST", "htu": f"{BASE}{CUSTOM}", "iat": int(client.okta.org.clock.now().timestamp()), "jti": "1"}
@@ -311,6 +320,7 @@ def test_a_proof_that_does_not_fit_is_refused(case: str) -> None:
         "old": signer.proof("POST", CUSTOM, age=301),
         "unsigned": jwt(header, claims, key=OTHER_KEY),
         "no key": jwt({"typ": "dpop+jwt", "alg": "ES256"}, claims, key=KEY),
+        "private key": jwt(header | {"jwk": KEY.public | {"d": "AQAB"}}, claims, key=KEY),
         "no proof at all": "nonsense",
     }
 

@@ -62,11 +62,14 @@ def test_a_refusal_has_an_envelope_with_an_id() -> None:
     assert document["errorCauses"] == []
 
 
-def test_an_unknown_path_is_not_found() -> None:
+@pytest.mark.parametrize("path", ["/api/v1/nowhere", "/", "/api/v1/apps/", "/api/v1/apps//credentials/secrets"])
+def test_an_unknown_path_is_not_found(path: str) -> None:
     _, admin = org()
 
-    document = admin.get("/api/v1/nowhere").document
+    answer = admin.get(path)
+    document = answer.document
 
+    assert answer.status == 404
     assert (document["errorCode"], document["errorSummary"]) == ("E0000008", "The requested path was not found")
 
 

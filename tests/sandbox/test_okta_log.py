@@ -510,6 +510,15 @@ def test_an_event_is_gone_after_ninety_days() -> None:
             '(actor.id eq "APP" or target.id eq "APP") and severity eq "WARN"', ["grant"], id="in parentheses"
         ),
         pytest.param('not (outcome.result eq "SUCCESS")', ["grant"], id="by what it is not"),
+        pytest.param('eventType gt "app.oauth2.client"', ["create", "deactivate"], id="by what comes after"),
+        pytest.param('eventType le "app.oauth2.as.token.grant"', ["grant"], id="by what does not"),
+        pytest.param('eventType ge "app.oauth2.credentials.lifecycle.deactivate"', ["deactivate"], id="or equals"),
+        pytest.param('eventType lt "app.oauth2.as.token.grant.access_token"', ["grant"], id="by what comes before"),
+        pytest.param(
+            'eventType gt "app.oauth2.credentials.lifecycle.create"', ["deactivate"], id="by what comes later"
+        ),
+        pytest.param('eventType ew "create"', ["create"], id="by the end"),
+        pytest.param('eventType ne "app.oauth2.as.token.grant" and actor.id eq "APP"', ["access_token"], id="but one"),
         pytest.param("debugContext.debugData.clientSecret pr", ["access_token"], id="by what is there"),
         pytest.param('client.userAgent.rawUserAgent co "Firefox"', ["create", "deactivate"], id="by any other field"),
     ],
@@ -561,6 +570,8 @@ def test_a_filter_that_cannot_be_is_refused(expression: str) -> None:
         pytest.param({"since": UNTIL, "until": SINCE}, id="an end before its beginning"),
         pytest.param({"sortOrder": "RANDOM"}, id="an order that is none"),
         pytest.param({"after": "nonsense"}, id="a cursor that is none"),
+        pytest.param({"after": "b1_1_1"}, id="a cursor of a bounded query in a polling one"),
+        pytest.param({"after": "p1_1_1", "until": UNTIL}, id="a cursor of a polling query in a bounded one"),
         pytest.param({"q": "w" * 41}, id="a word too long"),
         pytest.param({"q": "w " * 11}, id="too many words"),
     ],
@@ -571,6 +582,24 @@ def test_a_query_that_cannot_be_is_refused(query: dict[str, str]) -> None:
     answer = admin.get(LOGS, **query)
 
     assert (answer.status, answer.document["errorCode"]) == (400, "E0000001")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param({"q": "w" * 40}, id="a word of forty letters"),
+        pytest.param({"q": "w " * 10}, id="ten words"),
+        pytest.param({"since": "2026-03-02T00:00:00Z"}, id="polling from the future"),
+        pytest.param({"since": "2026-02-28T12:00:00"}, id="a time without a zone"),
+        pytest.param({"since": "2026-03-01T14:00:00+02:00", "until": SINCE}, id="an empty span"),
+    ],
+)
+def test_a_query_at_the_edge_of_the_rules_is_taken(query: dict[str, str]) -> None:
+    _, admin = org()
+
+    answer = admin.get(LOGS, **query)
+
+    assert (answer.status, answer.document) == (200, [])
 
 
 @pytest.mark.parametrize(("limit", "given"), [(None, 100), ("0", 0), ("1000", 130)])

@@ -528,6 +528,21 @@ def test_a_change_to_a_key_removes_the_secrets() -> None:
     assert list(app.accepted(okta.org.clock.now())) == []
 
 
+def test_a_secret_switched_off_twice_is_not_accepted_any_longer_for_that() -> None:
+    okta, admin = org(create_delay=60, deactivate_delay=10)
+    app = okta.add_app(secrets=["the-first-secret", VALUE])
+    made = next(secret for secret in app.secrets if secret.value == VALUE)
+    switch_off(admin, app, made.id)
+    okta.org.clock.advance(timedelta(seconds=5))
+    admin.post(path(app, made.id, "activate"))
+    switch_off(admin, app, made.id)
+    still = VALUE in list(app.accepted(okta.org.clock.now()))
+    okta.org.clock.advance(timedelta(seconds=5))
+
+    assert still
+    assert VALUE not in list(app.accepted(okta.org.clock.now()))
+
+
 def test_there_is_no_way_to_change_a_secret() -> None:
     okta, admin = org()
     app = okta.add_app()

@@ -667,7 +667,9 @@ def test_introspection_may_refuse_service_apps() -> None:
     client, app = world(settings={"introspect_refuses_service_apps": True})
 
     text = "Clients with 'application_type' of 'service' are not allowed to access the '/introspect' endpoint."
+    web = client.okta.add_app(app_type="web", secrets=[SECRET])
     assert refusal(probe(client, app)) == (400, "invalid_request", text)
+    assert probe(client, web).status == 200
 
 
 def test_a_revoked_token_is_not_active() -> None:
