@@ -75,6 +75,7 @@ class OktaTokenEndpoint:
             clean(detail, hide=(value.reveal(), _basic(app, value))),
             self._clock.now(),
             request_id=attempt.request_id,
+            unanswered=attempt.unanswered and verdict.level is ProofLevel.INCONCLUSIVE,
         )
 
     async def aclose(self) -> None:
@@ -115,6 +116,7 @@ class _Attempt:
         self._clock = clock
         self._token: str | None = None
         self.request_id: str | None = None
+        self.unanswered = True
 
     async def verdict(self, settings: VerifySettings) -> Verdict:
         """Ask for a token where one can be had; else, or if that shows nothing, introspect."""
@@ -168,6 +170,7 @@ class _Attempt:
             return _Lost(_why(lost, httpx2))
         if body is None:
             return _Lost(f"the answer is larger than {LARGEST_ANSWER >> 20} MB")
+        self.unanswered = False
         document = _object(body)
         self.request_id = (
             str((document or {}).get("errorId") or response.headers.get("x-okta-request-id") or "") or None

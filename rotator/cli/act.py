@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from rotator.cli.options import Invocation, config_option, output_option
-from rotator.cli.session import chosen, run, target_arguments
+from rotator.cli.passes import carry_on, tell
+from rotator.cli.session import chosen, target_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rotator.cli.report import Report
     from rotator.core.model import Target
     from rotator.settings import Settings
     from rotator.wiring import Worlds
@@ -77,17 +77,11 @@ def rotate(
     settings, targets = _meant(invocation, names, everything=everything, fileless=fileless)
     if force and not dry_run:
         _refuse_observers(targets)
-    return _carry_on(
-        invocation,
-        settings,
-        targets,
-        output=output,
-        command="rotate",
-        patience=Patience(timedelta(seconds=wait)),
-        told=True,
-        force=force,
-        dry_run=dry_run,
+    patience = Patience(timedelta(seconds=wait))
+    reports = carry_on(
+        invocation, settings, targets, output=output, patience=patience, told=True, force=force, dry_run=dry_run
     )
+    return tell(reports, output=output, command="rotate", blocks=True)
 
 
 @click.command()
@@ -107,7 +101,8 @@ def reconcile(invocation: Invocation, /, names: tuple[str, ...], output: str) ->
 
     settings = invocation.settings()
     targets = chosen(settings, names)
-    return _carry_on(invocation, settings, targets, output=output, command="reconcile", patience=ONE_PASS)
+    reports = carry_on(invocation, settings, targets, output=output, patience=ONE_PASS)
+    return tell(reports, output=output, command="reconcile")
 
 
 def _meant(
@@ -148,39 +143,51 @@ def _refuse_observers(targets: Sequence[Target]) -> None:
         )
 
 
-def _carry_on(
-    invocation: Invocation, settings: Settings, targets: Sequence[Target], *, output: str, command: str, **how: Any
-) -> int:
-    """Carry the targets on, tell what came of it, and return the exit code."""
-    from rotator.app.reconcile import reconcile as carry_all_on
-    from rotator.cli.report import report
-    from rotator.cli.session import log_endings
+@click.command()
+@click.argument("name", metavar="TARGET")
+@click.option("--secret", "secret_id", metavar="ID", help="Which one, `ocs…`. [default: the only active one]")
+@click.option("--yes", is_flag=True, help="Do not ask before a value is overwritten, or one is written unproven.")
+@config_option
+@output_option
+@click.pass_obj
+def adopt(invocation: Invocation, /, name: str, *, secret_id: str | None, yes: bool, output: str) -> int:
+    """Have a secret that Okta holds written where consumers read.
 
-    told_as = {name: how.get(name, False) for name in ("told", "force", "dry_run")}
+    For what is left to a person: a path that was deleted or made anew, two active secrets, a value in Vault that nobody
+    knows. The secret is tried at the token endpoint first; other fields of the record are kept. Where nothing needs
+    adopting, or a rotation is under way, it refuses.
+    """
+    from rotator.app.operate import Adopted
+    from rotator.app.operate import adopt as adopt_it
+    from rotator.cli import findings
+    from rotator.cli.output import print_json, print_lines
+    from rotator.cli.session import run
 
-    async def work(worlds: Worlds) -> list[Report]:
-        outcomes = await carry_all_on(targets, worlds.of, **how)
-        log_endings(outcomes)
-        return [report(outcome, worlds.clock.now(), **told_as) for outcome in outcomes]
+    settings = invocation.settings()
+    (target,) = chosen(settings, [name])
 
-    reports = run(invocation, settings, work, output=output)
-    return tell(reports, output=output, command=command, blocks=command == "rotate")
+    async def work(worlds: Worlds) -> Adopted:
+        confirm = _agreed if yes else _asked
+        return await adopt_it(target, worlds.of(target), secret_id=secret_id, confirm=confirm)
 
-
-def tell(reports: Sequence[Report], *, output: str, command: str, blocks: bool) -> int:
-    """Print what came of the targets and return the exit code that stands for all of them."""
-    from rotator.cli import report as told
-    from rotator.cli.output import print_json, print_lines, print_table
-    from rotator.cli.results import exit_code
-
-    code = exit_code(each.exit_code for each in reports)
+    adopted = run(invocation, settings, work, output=output)
     if output == "json":
-        targets = [told.as_json(each) for each in reports]
-        print_json({"version": told.VERSION, "command": command, "exit_code": code, "targets": targets})
-    elif blocks:
-        for each in reports:
-            print_lines(told.as_lines(each))
-    elif reports:
-        print_table(told.HEADINGS, [told.as_row(each) for each in reports])
-        print_lines([f"{each.target.name}: {each.hint}" for each in reports if each.hint])
-    return code
+        print_json(findings.adopted_as_json(adopted))
+    else:
+        print_lines(findings.adopted_as_lines(adopted))
+    return 0
+
+
+def _agreed(_: str) -> bool:
+    return True
+
+
+def _asked(question: str) -> bool:
+    """Ask whoever sits at the terminal."""
+    import sys
+
+    from rotator.errors import ConfigError
+
+    if not sys.stdin.isatty():
+        raise ConfigError([f"{question} There is nobody to ask; --yes agrees beforehand"])
+    return click.confirm(question, err=True)

@@ -74,7 +74,7 @@ def result_of(outcome: Outcome, now: datetime, *, told: bool, force: bool, dry_r
 def _result_at_rest(outcome: Outcome, rest: Rest, facts: Facts, *, told: bool, force: bool) -> tuple[Result, int]:
     promoted = _promoted(outcome)
     if rest.waiting is Waiting.VERIFICATION or (promoted and not (outcome.proof and outcome.proof.level.good)):
-        return Result.UNVERIFIED, 1
+        return Result.UNVERIFIED, 5 if any(proof.unanswered for proof in facts.seen.proofs.values()) else 1
     if rest.waiting is Waiting.ATTEMPT:
         return Result.WAITING, 4
     if _unfinished(facts, rest) or (force and not outcome.steps):

@@ -315,6 +315,7 @@ class Proof:
     at: datetime
     tries: int = 1
     request_id: str | None = None
+    unanswered: bool = False  # inconclusive because nobody answered: the same request may show more later
 
 
 # --- Why --------------------------------------------------------------------------------------------------

@@ -1,0 +1,129 @@
+"""`rotator plan`, `status` and `verify`: the commands that change nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from rotator.cli.options import Invocation, config_option, output_option
+from rotator.cli.output import print_json, print_lines, print_table
+from rotator.cli.passes import carry_on, tell
+from rotator.cli.report import VERSION
+from rotator.cli.results import Result, exit_code
+from rotator.cli.session import chosen, log_failure, run, target_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from rotator.app.observe import World
+    from rotator.cli.findings import Finding
+    from rotator.core.model import Target
+    from rotator.errors import RotatorError
+    from rotator.settings import Settings
+    from rotator.wiring import Worlds
+
+CHANGES = 2
+
+
+@click.command()
+@target_arguments
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="Exit with 0 if nothing is to be done, 1 on an error, 2 if something is."
+)
+@config_option
+@output_option
+@click.pass_obj
+def plan(invocation: Invocation, /, names: tuple[str, ...], *, detailed_exitcode: bool, output: str) -> int:
+    """Say what `rotator reconcile` would do first, why, and what follows; change nothing.
+
+    Where that depends on it, the value in Vault is tried at the token endpoint. What a policy that observes would do,
+    if it were let, is told as well.
+    """
+    settings = invocation.settings()
+    reports = carry_on(invocation, settings, chosen(settings, names), output=output, dry_run=True)
+    code = tell(reports, output=output, command="plan")
+    if not detailed_exitcode:
+        return code
+    if any(each.exit_code not in {0, 4} for each in reports):
+        return 1
+    return CHANGES if any(each.result is Result.PLANNED for each in reports) else 0
+
+
+@click.command()
+@target_arguments
+@config_option
+@output_option
+@click.pass_obj
+def status(invocation: Invocation, /, names: tuple[str, ...], output: str) -> int:
+    """Show each target: its secret, its age, what else is there, what comes next. Reads Okta and Vault only.
+
+    A target that is blocked is shown with the cause, and is no failure of this command: it exits with 1, 3 or 5 only
+    where it could not look.
+    """
+    from rotator.app.operate import look_at
+    from rotator.cli import findings
+
+    settings = invocation.settings()
+    targets = chosen(settings, names)
+
+    async def work(target: Target, world: World) -> Finding:
+        return findings.of_look(await look_at(target, world), world.clock.now())
+
+    return _tell(_found(invocation, settings, targets, work, output=output), "status", findings.STATUS, output=output)
+
+
+@click.command()
+@target_arguments
+@config_option
+@output_option
+@click.pass_obj
+def verify(invocation: Invocation, /, names: tuple[str, ...], output: str) -> int:
+    """Try the secret in Vault at Okta's token endpoint, as its consumers do.
+
+    Exits with 0 if it was accepted, 1 if it was refused or nothing could be shown, 5 if nobody answered.
+    """
+    from rotator.app.operate import verify as try_it
+    from rotator.cli import findings
+
+    settings = invocation.settings()
+    targets = chosen(settings, names)
+
+    async def work(target: Target, world: World) -> Finding:
+        return findings.of_proof(await try_it(target, world))
+
+    return _tell(_found(invocation, settings, targets, work, output=output), "verify", findings.VERIFY, output=output)
+
+
+def _found(
+    invocation: Invocation,
+    settings: Settings,
+    targets: Sequence[Target],
+    work: Callable[[Target, World], Awaitable[Finding]],
+    *,
+    output: str,
+) -> tuple[Finding, ...]:
+    """Look at each target, a few at a time; a failure is that target's finding."""
+    from rotator.app.reconcile import each
+    from rotator.cli import findings
+
+    def failed(target: Target, error: RotatorError) -> Finding:
+        log_failure(error, target=target.name, org=target.org, app_id=target.app_id)
+        return findings.of_error(target, error)
+
+    async def look(worlds: Worlds) -> tuple[Finding, ...]:
+        return await each(targets, lambda target: work(target, worlds.of(target)), failed=failed)
+
+    return run(invocation, settings, look, output=output)
+
+
+def _tell(found: Sequence[Finding], command: str, headings: Sequence[str], *, output: str) -> int:
+    code = exit_code(each.exit_code for each in found)
+    if output == "json":
+        print_json(
+            {"version": VERSION, "command": command, "exit_code": code, "targets": [each.as_json for each in found]}
+        )
+    elif found:
+        print_table(headings, [each.row(len(headings)) for each in found])
+        print_lines([f"{each.target.name}: {each.hint}" for each in found if each.hint])
+    return code
