@@ -11,7 +11,7 @@ from rotator.cli.output import print_json, print_lines, print_table
 from rotator.cli.passes import carry_on, tell
 from rotator.cli.report import VERSION
 from rotator.cli.results import Result, exit_code
-from rotator.cli.session import chosen, log_failure, run, target_arguments
+from rotator.cli.session import chosen, run, target_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -106,9 +106,10 @@ def _found(
     """Look at each target, a few at a time; a failure is that target's finding."""
     from rotator.app.reconcile import each
     from rotator.cli import findings
+    from rotator.cli.progress import log_failure
 
     def failed(target: Target, error: RotatorError) -> Finding:
-        log_failure(error, target=target.name, org=target.org, app_id=target.app_id)
+        log_failure(target, error)
         return findings.of_error(target, error)
 
     async def look(worlds: Worlds) -> tuple[Finding, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rotator.cli.output import print_json, print_lines, print_table
 from rotator.cli.report import HEADINGS, VERSION, Report, as_json, as_lines, as_row, report
 from rotator.cli.results import exit_code
-from rotator.cli.session import log_endings, run
+from rotator.cli.session import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ def carry_on(
 ) -> list[Report]:
     """Carry the targets on, `how` as for `reconcile`, and return what came of each."""
     from rotator.app.reconcile import reconcile
+    from rotator.cli.progress import log_endings
 
     told_as = {name: how.get(name, False) for name in ("told", "force", "dry_run")}
 

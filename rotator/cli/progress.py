@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING
 import structlog
 
 from rotator.cli.steps import words_for
+from rotator.core.actions import Blocked
+from rotator.errors import InvariantError, RotatorError
 from rotator.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
     from rich.live import Live
 
+    from rotator.app.rotate import Outcome
     from rotator.cli.options import Invocation
     from rotator.core.model import RotationId, Target
-    from rotator.errors import RotatorError
     from rotator.ports import Progress
 
 log = structlog.get_logger()
@@ -105,6 +107,37 @@ def progress_for(invocation: Invocation, output: str) -> Iterator[Progress]:
         invocation.log_level = max(invocation.log_level, "warning", key=("info", "warning", "error").index)
         invocation.start_log()
         yield LiveProgress(console, live)
+
+
+def log_endings(outcomes: Sequence[Outcome]) -> None:
+    """Log how each target ended: what needs a person as an error, and what is at fault in us with its traceback."""
+    for outcome in outcomes:
+        names = _where(outcome.target)
+        match outcome.ending:
+            case Blocked(block, detail, hint):
+                log.error("target_blocked", **names, block=block.value, detail=detail, hint=hint)
+            case RotatorError() as error:
+                log_failure(outcome.target, error)
+            case rest:
+                log.debug("target_rests", **names, waiting=rest.waiting.value, until=str(rest.until))
+
+
+def log_failure(target: Target, error: RotatorError) -> None:
+    """Log an error, with the traceback only where the fault is ours."""
+    fault = error.__cause__ if isinstance(error, InvariantError) else None
+    log.error(
+        "target_failed",
+        **_where(target),
+        error=type(error).__name__,
+        detail=str(error),
+        request_id=error.request_id,
+        **({"exc_info": fault} if fault else {}),
+    )
+
+
+def log_warning(text: str) -> None:
+    """Log what Vault says beside its answer."""
+    log.warning("vault_warned", detail=text)
 
 
 def _where(target: Target) -> dict[str, str]:

@@ -77,12 +77,12 @@ def _result_at_rest(outcome: Outcome, rest: Rest, facts: Facts, *, told: bool, f
         return Result.UNVERIFIED, 5 if any(proof.unanswered for proof in facts.seen.proofs.values()) else 1
     if rest.waiting is Waiting.ATTEMPT:
         return Result.WAITING, 4
+    if _did(outcome, do.Adopt) and facts.alive is not None and not promoted:
+        return Result.ADOPTED, 0
     if _unfinished(facts, rest) or (force and not outcome.steps):
         return Result.WAITING, 1 if told and rest.waiting is not Waiting.WINDOW else 0
     if promoted:
         return Result.ROTATED, 0
-    if _did(outcome, do.Adopt):
-        return Result.ADOPTED, 0
     acted = any(not isinstance(step.action, CHECKS) and step.surprise is None for step in outcome.steps)
     return (Result.CARRIED_ON if acted else Result.NOTHING_DUE), 0
 

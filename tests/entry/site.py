@@ -1,0 +1,168 @@
+"""A sandbox, a configuration that leads to it, and the real command run against it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from rotator.cli.main import main
+from rotator.sandbox.journal import Wanted
+from rotator.sandbox.okta_console import GivenSecret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pytest
+
+    from rotator.sandbox.okta_state import ClientSecret, OktaApp
+    from rotator.sandbox.world import Sandbox
+
+ROOT = "root"
+SCOPE = "billing.read"
+APPS = Wanted(bucket="apps")
+TOKEN_CALLS = Wanted(path="/oauth2/*")
+WRITES = Wanted(service="vault", kind="kv.write")
+EXPIRED = timedelta(days=100)
+STAGING = "rotator/staging"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+    def target(self, number: int = 0) -> dict[str, Any]:
+        one: dict[str, Any] = self.json()["targets"][number]
+        return one
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
+
+
+@dataclass
+class Site:
+    """The place where a command runs. Add targets, then run."""
+
+    box: Sandbox
+    folder: Path
+    capsys: pytest.CaptureFixture[str] | None = None
+    okta_url: str = ""
+    vault_url: str = ""
+    policy: str = "{mode: auto}"
+    answer_within: str = "5s"
+    propagation: str = "5s"
+    targets: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.box.okta.add_authorization_server("default", scopes=[SCOPE], default_scopes=[SCOPE])
+        self.api_token = self.box.okta.add_api_token()
+        for name, secret in (("okta-token", self.api_token), ("vault-token", ROOT)):
+            file = self.folder / name
+            file.write_text(secret)
+            file.chmod(0o600)
+
+    # --- What there is ----------------------------------------------------------------------------------------
+
+    def add(
+        self,
+        name: str = "billing",
+        *,
+        age: timedelta = EXPIRED,
+        in_vault: bool = True,
+        policy: str = "default",
+        verify: dict[str, str] | None = None,
+        older: Sequence[str] = (),
+        **traits: Any,
+    ) -> OktaApp:
+        """Add an app with a secret of that age, its path in Vault, and a target for both."""
+        others = [GivenSecret(value, age=age + timedelta(days=1)) for value in older]
+        app = self.box.okta.add_app(name, secrets=[*others, GivenSecret(age=age)], **traits)
+        if in_vault:
+            fields = {"client_id": app.client_id, "client_secret": app.secrets[-1].value, "note": "theirs"}
+            self.box.vault.put("secret", f"{name}/okta", fields)
+        self.targets[name] = {
+            "app_id": app.id,
+            "policy": policy,
+            "verify": {"authorization_server": "default", "scope": SCOPE} if verify is None else verify,
+            "write_to": [{"mount": "secret", "path": f"{name}/okta"}],
+        }
+        return app
+
+    def fields(self, name: str = "billing") -> dict[str, Any]:
+        """Return what consumers read."""
+        return self.box.vault.read("secret", f"{name}/okta") or {}
+
+    def holder(self, app: OktaApp, name: str = "billing") -> ClientSecret | None:
+        """Return the secret whose value consumers read."""
+        value = self.fields(name).get("client_secret")
+        return next((secret for secret in app.secrets if secret.value == value), None)
+
+    def works(self, app: OktaApp, name: str = "billing") -> bool:
+        """Say whether Okta takes what consumers read."""
+        return self.fields(name).get("client_secret") in set(app.accepted(self.box.clock.now()))
+
+    def staged(self, app: OktaApp) -> dict[str, Any]:
+        """Return the staging record."""
+        return self.box.vault.read("secret", f"{STAGING}/127.0.0.1/{app.id}") or {}
+
+    # --- The command ------------------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> Path:
+        """Write the configuration, as JSON, which YAML is a superset of."""
+        file = self.folder / "config.yaml"
+        within = {"answer_within": self.answer_within}
+        document = {
+            "okta": {
+                "acme": {
+                    "org_url": self.okta_url or self.box.okta_url,
+                    "auth": {"method": "ssws", "token_file": "okta-token"},
+                    "propagation": self.propagation,
+                    **within,
+                }
+            },
+            "vaults": {
+                "main": {
+                    "address": self.vault_url or self.box.vault_url,
+                    "auth": {"method": "token", "token_file": "vault-token"},
+                    "staging": {"mount": "secret", "prefix": STAGING},
+                    **within,
+                }
+            },
+            "policies": {"default": "POLICY", "observing": {"mode": "observe"}, "manual": {"mode": "manual"}},
+            "targets": self.targets,
+        }
+        file.write_text(json.dumps(document).replace('"POLICY"', self.policy))
+        file.chmod(0o600)
+        return file
+
+    def argv(self, *args: str) -> list[str]:
+        command, *rest = args
+        return [command, "--config", str(self.config), *rest]
+
+    def run(self, *args: str) -> Ran:
+        """Run the command in this process."""
+        return self.run_bare(*self.argv(*args))
+
+    def run_bare(self, *args: str) -> Ran:
+        """Run the command without a configuration."""
+        assert self.capsys
+        self.capsys.readouterr()
+        code = main(list(args))
+        said = self.capsys.readouterr()
+        return Ran(code, said.out, said.err)
+
+    def secrets_in(self, text: str) -> list[str]:
+        """Return whatever is secret here and stands in a text."""
+        values = {secret.value for app in self.box.okta.org.apps.values() for secret in app.secrets}
+        return [value for value in {*values, self.api_token} if value in text]
