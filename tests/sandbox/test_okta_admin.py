@@ -195,6 +195,14 @@ def test_an_access_token_is_gone_with_its_app() -> None:
     assert client.get(APPS).status == 401
 
 
+def test_an_unbound_token_is_no_dpop_token() -> None:
+    client = service_client()
+    token = (client.authorization or "").removeprefix("Bearer ")
+    proof = Signer(KEY, client.okta).proof("GET", APPS, token=token)
+
+    assert client.call("GET", APPS, headers={"authorization": f"DPoP {token}", "dpop": proof}).status == 401
+
+
 def test_a_token_of_a_custom_server_does_not_open_the_management_api() -> None:
     okta, _ = org()
     okta.add_authorization_server()

@@ -108,6 +108,7 @@ def test_a_short_secret_cannot_sign() -> None:
         ),
         pytest.param({"exp": 1}, "The client_assertion token is expired.", id="expired"),
         pytest.param({"exp": int(START.timestamp())}, "The client_assertion token is expired.", id="ending just now"),
+        pytest.param({"exp": True}, "The client_assertion token is expired.", id="ending at no time"),
         pytest.param({"exp": None}, "The client_assertion token is expired.", id="without an end"),
         pytest.param(
             {"exp": 4102444800},
@@ -139,6 +140,19 @@ def test_an_assertion_may_live_an_hour_but_no_longer() -> None:
     ]
 
     assert statuses == [200, 401]
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        pytest.param({"iat": None}, id="without a beginning"),
+        pytest.param({"aud": [f"{BASE}{CUSTOM}", "another"]}, id="for several"),
+    ],
+)
+def test_an_assertion_may_lack_a_beginning_and_name_several_audiences(claims: dict[str, Any]) -> None:
+    client, app, signer = secret_client()
+
+    assert client.form(CUSTOM, **GRANT, **signer.assertion(app.client_id, CUSTOM, **claims)).status == 200
 
 
 def test_an_assertion_is_good_once() -> None:
@@ -283,6 +297,15 @@ def test_a_proof_may_carry_an_rsa_key() -> None:
     nonce = ask(client, app, signer.proof("POST", CUSTOM)).header("dpop-nonce")
 
     assert ask(client, app, signer.proof("POST", CUSTOM, nonce=nonce)).status == 200
+
+
+def test_a_client_may_bring_a_proof_unasked() -> None:
+    client, app, signer = bound_client()
+    app.dpop_bound = False
+    nonce = ask(client, app, signer.proof("POST", CUSTOM)).header("dpop-nonce")
+
+    assert ask(client, app, signer.proof("POST", CUSTOM, nonce=nonce)).document["token_type"] == "DPoP"
+    assert ask(client, app).document["token_type"] == "Bearer"
 
 
 def test_a_made_up_nonce_is_answered_by_a_real_one() -> None:

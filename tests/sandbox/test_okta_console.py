@@ -84,6 +84,13 @@ def test_a_key_must_be_a_key() -> None:
         okta.add_service_app({"kty": "none"}, scopes=[])
 
 
+def test_a_method_must_be_a_method() -> None:
+    okta, _ = org()
+
+    with pytest.raises(ValueError, match="smoke signals"):
+        okta.set_auth_method_by_admin(okta.add_app(), "smoke signals")
+
+
 def test_an_unknown_reason_cannot_be_scripted() -> None:
     okta, _ = org()
 

@@ -282,10 +282,13 @@ def test_calls_are_counted_by_bucket_and_kind() -> None:
 
 
 def test_the_token_endpoint_may_word_its_429_otherwise() -> None:
-    _okta, client = org(limits={"oauth2": 2}, oauth_wording="spec")
+    okta, client = org(limits={"oauth2": 2}, oauth_wording="spec")
 
     answers = [client.form("/oauth2/v1/introspect", client_id="x", token="x") for _ in range(2)]
+    okta.crowd(1)
+    elsewhere = client.get(APPS)
 
     assert (answers[1].status, answers[1].document["errorCode"]) == (429, "E0000047")
     expected = "You exceeded the maximum number of requests. Try again in a while."
     assert answers[1].document["errorSummary"] == expected
+    assert elsewhere.document["errorSummary"] == "API call exceeded rate limit due to too many requests."

@@ -469,6 +469,33 @@ def test_a_late_event_is_polled_in_the_order_of_persistence() -> None:
     assert kinds(by_publication)[0] == f"{LIFECYCLE}.create"
 
 
+def test_pages_of_a_poll_follow_persistence_too() -> None:
+    admin, app = world()
+    okta = admin.okta
+    okta.log.delays[f"{LIFECYCLE}.create"] = 60
+    okta.add_secret_by_admin(app)
+    okta.revoke(app, app.secrets[0].id)
+    okta.activate_secret_by_admin(app, app.secrets[0].id)
+    okta.org.clock.advance(timedelta(seconds=60))
+
+    seen, link = [], f"{BASE}{LOGS}?limit=1"
+    for _ in range(4):
+        page = admin.follow(link)
+        seen += [kind.rpartition(".")[2] for kind in kinds(page)]
+        link = page.link("next") or ""
+
+    assert seen == ["deactivate", "activate", "create"]
+
+
+def test_asking_for_nothing_keeps_the_cursor() -> None:
+    admin = chronicle(count=2)
+    link = admin.get(LOGS, limit="1").link("next") or ""
+
+    nothing = admin.follow(link.replace("limit=1", "limit=0"))
+
+    assert labels(admin.follow((nothing.link("next") or "").replace("limit=0", "limit=5"))) == ["app 1"]
+
+
 def test_without_since_seven_days_are_looked_at() -> None:
     okta, admin = org()
     okta.add_secret_by_admin(okta.add_app("old"))
@@ -519,6 +546,7 @@ def test_an_event_is_gone_after_ninety_days() -> None:
         ),
         pytest.param('eventType ew "create"', ["create"], id="by the end"),
         pytest.param('eventType ne "app.oauth2.as.token.grant" and actor.id eq "APP"', ["access_token"], id="but one"),
+        pytest.param("eventType.length pr", [], id="by what is within no object"),
         pytest.param("debugContext.debugData.clientSecret pr", ["access_token"], id="by what is there"),
         pytest.param('client.userAgent.rawUserAgent co "Firefox"', ["create", "deactivate"], id="by any other field"),
     ],

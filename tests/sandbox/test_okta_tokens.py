@@ -134,6 +134,12 @@ def test_an_unknown_client_is_refused_in_the_management_shape(method: str) -> No
     assert is_unknown_client(ask(client, app))
 
 
+def test_an_app_of_another_kind_is_no_client() -> None:
+    client, app = world(sign_on_mode="SAML_2_0")
+
+    assert is_unknown_client(ask(client, app))
+
+
 def test_an_inactive_secret_is_a_wrong_one() -> None:
     client, app = world()
     client.okta.add_secret_by_admin(app, "another-secret-of-the-app")
@@ -293,6 +299,7 @@ def test_basic_credentials_may_be_percent_decoded(decodes: bool, statuses: list[
 )
 def test_the_client_of_a_deactivated_app_may_be_refused(how: str, expected: str) -> None:
     client, app = world(settings={"deactivated_app": how})
+    assert ask(client, app).status == 200
     client.okta.deactivate_app_by_admin(app)
 
     answer = ask(client, app)
