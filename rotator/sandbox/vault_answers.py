@@ -12,6 +12,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from . import vault_texts as texts
 from .http import Response
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class RefusedError(Exception):
         self.status = status
         self.errors = errors
         self.headers = headers
+
+
+def unsupported() -> RefusedError:
+    """Return the refusal of a method that the path does not know."""
+    return RefusedError(405, texts.multierror(texts.UNSUPPORTED_OPERATION))
 
 
 class EmptyAnswerError(Exception):

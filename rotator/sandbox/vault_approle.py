@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from . import vault_texts as texts
-from .vault_answers import Answer, RefusedError
+from .vault_answers import Answer, RefusedError, unsupported
 from .vault_fields import Fields
-from .vault_kv_api import unsupported
 from .vault_logins import Entities, Identity, Lockout, logged_in
 from .vault_tokens import random_uuid
 

@@ -9,9 +9,8 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from . import vault_texts as texts
-from .vault_answers import Answer, RefusedError
+from .vault_answers import Answer, RefusedError, unsupported
 from .vault_kv import names_below
-from .vault_kv_api import unsupported
 from .vault_times import seconds_of
 from .vault_tokens import SYSTEM_MAX_TTL
 

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from . import vault_texts as texts
-from .vault_answers import Answer, EmptyAnswerError, RefusedError
+from .vault_answers import Answer, EmptyAnswerError, RefusedError, unsupported
 from .vault_fields import Fields, weak_int
 from .vault_kv import NEVER, Kv
 from .vault_kv_metadata import SETTINGS, Metadata
@@ -260,11 +260,6 @@ def merge_patch(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]
         else:
             merged[name] = value
     return merged
-
-
-def unsupported() -> RefusedError:
-    """Return the refusal of a method that the path does not know."""
-    return RefusedError(405, texts.multierror(texts.UNSUPPORTED_OPERATION))
 
 
 def _shown(key: Key, number: int, version: Version) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from . import vault_texts as texts
-from .vault_answers import Answer, EmptyAnswerError, RefusedError
+from .vault_answers import Answer, EmptyAnswerError, RefusedError, unsupported
 from .vault_fields import Fields, go_type, weak_text
 from .vault_kv import Key
 from .vault_times import go_duration, rfc3339
@@ -49,7 +49,7 @@ class Metadata:
                 return self._patch(ask, path)
             case "create" | "update":
                 return self._write(ask, path)
-        raise RefusedError(405, texts.multierror(texts.UNSUPPORTED_OPERATION))
+        raise unsupported()
 
     def _write(self, ask: Ask, path: str) -> Answer | None:
         fields = Fields(ask.fields, checked_first=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import vault_texts as texts
-from .vault_answers import Answer, RefusedError
+from .vault_answers import Answer, RefusedError, unsupported
 from .vault_fields import Fields
 from .vault_policies import DENY
 from .vault_wrapping import wrapped_token
@@ -58,7 +58,7 @@ class SysEngine:
             case "wrapping/unwrap", "update":
                 return self._core.wrapping.unwrap(wrapped_token(ask), ask.now)
             case (("capabilities-self" | "wrapping/lookup" | "wrapping/unwrap"), _):
-                raise RefusedError(405, texts.multierror(texts.UNSUPPORTED_OPERATION))
+                raise unsupported()
         raise RefusedError(404, texts.multierror(texts.UNSUPPORTED_PATH))
 
     def _mount(self, ask: Ask, path: str) -> Answer:

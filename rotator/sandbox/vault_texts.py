@@ -21,7 +21,6 @@ RELATIVE_PATH: Final = "relative paths not supported"
 UNSUPPORTED_OPERATION: Final = "unsupported operation"
 STALE_INDEX: Final = "required index state not present"
 BODY_TOO_LARGE: Final = "http: request body too large"
-STANDBY_READ_ONLY: Final = "cannot write to readonly storage"
 
 CAS_MISMATCH: Final = "check-and-set parameter did not match the current version"
 CAS_REQUIRED: Final = "check-and-set parameter required for this call"

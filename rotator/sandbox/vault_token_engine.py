@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from . import vault_texts as texts
-from .vault_answers import Answer, RefusedError
+from .vault_answers import Answer, RefusedError, unsupported
 from .vault_fields import Fields
 from .vault_tokens import auth_block, shown
 
@@ -50,7 +50,7 @@ class TokenEngine:
                 self._tokens.revoke_self(token)
                 return None
             case _, ("lookup-self" | "renew-self" | "revoke-self"):
-                raise RefusedError(405, texts.multierror(texts.UNSUPPORTED_OPERATION))
+                raise unsupported()
         raise RefusedError(404, texts.multierror(texts.UNSUPPORTED_PATH))
 
     def _renew(self, ask: Ask, token: Token) -> Answer:

@@ -1,0 +1,85 @@
+"""The emulator and a real server, asked the same long row of random questions, answer alike."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.sandbox.vault_stand import MERGE, AtTheConsole, OverHttp, Stand
+
+if TYPE_CHECKING:
+    import requests
+
+    from rotator.sandbox.world import Sandbox
+    from tests.dev_vault import RealVault
+
+Question = tuple[str, str, Any]
+VALUES = ["text", "", "é<&>", 5, 1.5, True, None, [], [1, "a"], {}, {"deep": {"er": "1"}}]
+KEYS = ["a", "b", "dir/c", "dir"]
+
+
+def question(rng: random.Random) -> Question:
+    key = rng.choice(KEYS)
+    versions = {"versions": rng.choice([[1], [1, 2], ["3"], "1,2", [9], [], None])}
+    fields = {rng.choice("xyz"): rng.choice(VALUES) for _ in range(rng.randint(0, 3))}
+    body: dict[str, Any] = {"data": rng.choice([fields, fields, fields, None, "text"])}
+    if rng.random() < 0.6:
+        body["options"] = {"cas": rng.choice([*range(6), "2", None, "x", -1])}
+    settings: dict[str, Any] = rng.choice(
+        [
+            {"max_versions": rng.choice([0, 2, 4, 11, "3", "x"])},
+            {"cas_required": rng.choice([True, False, "0"])},
+            {"delete_version_after": rng.choice(["1h", "0s", 90, "-5s", "x"])},
+            {"custom_metadata": {rng.choice("kl"): rng.choice(["v", "", None, "x" * 600, 5])}},
+            {},
+        ]
+    )
+    return rng.choice(
+        [
+            ("POST", f"data/{key}", body),
+            ("POST", f"data/{key}", body),
+            ("PATCH", f"data/{key}", body),
+            ("GET", f"data/{key}", None),
+            ("GET", f"data/{key}?version={rng.choice([1, 2, 5, 'x'])}", None),
+            ("DELETE", f"data/{key}", None),
+            ("POST", f"{rng.choice(['delete', 'undelete', 'destroy'])}/{key}", versions),
+            ("GET", f"metadata/{key}", None),
+            ("POST", f"metadata/{key}", settings),
+            ("PATCH", f"metadata/{key}", {name: value for name, value in settings.items() if name == "cas_required"}),
+            ("DELETE", f"metadata/{key}", None) if rng.random() < 0.2 else ("LIST", "metadata/dir", None),
+            ("LIST", "metadata", None),
+            ("GET", f"subkeys/{key}", None),
+            ("POST", "config", settings if rng.random() < 0.3 else {"cas_required": False}),
+            ("GET", "config", None),
+        ]
+    )
+
+
+def told(got: requests.Response, stand: Stand) -> tuple[int, str, str]:
+    """Return what can be compared: without ids, times and the name of the mount."""
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", got.text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text).replace(stand.mount, "MOUNT")
+    return got.status_code, got.headers["Content-Type"], text
+
+
+@pytest.mark.real_vault
+@pytest.mark.parametrize("seed", range(5))
+def test_both_answer_alike_whatever_is_asked(vault_box: Sandbox, real_vault: RealVault, seed: int) -> None:
+    rng = random.Random(seed)
+    questions = [question(rng) for _ in range(200)]
+    real = Stand(real_vault.address, real_vault.token, OverHttp(real_vault), None)
+    emulated = Stand(vault_box.vault_url, "root", AtTheConsole(vault_box), vault_box.clock)
+    if not real.is_openbao:
+        pytest.skip("the emulator runs as OpenBao here")
+
+    for n, (method, path, body) in enumerate(questions):
+        head = MERGE if method == "PATCH" else None
+        answers = [told(stand.kv(method, path, body, headers=head), stand) for stand in (emulated, real)]
+
+        assert answers[0] == answers[1], (n, method, path, json.dumps(body))
+    real.close()
+    emulated.close()
