@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from rotator.ports import KvStore
-    from tests.contract.conftest import RealVault
+    from tests.dev_vault import RealVault
 
 FIRST = SecretFields({"client_secret": "the first", "client_id": "0oa1"})
 SECOND = SecretFields({"client_secret": "the second", "client_id": "0oa1"})

@@ -22,7 +22,7 @@ from tests.contract.vault_operators import KEY, Operators, OperatorsOfARealVault
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterator
 
-    from tests.contract.conftest import RealVault
+    from tests.dev_vault import RealVault
 
 FIELDS = SecretFields({"client_secret": "a value"})
 
