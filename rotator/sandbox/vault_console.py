@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack
 
+from .vault_answers import Answer
 from .vault_approle import AppRole, AppRoleEngine
 from .vault_core import Core, Engine, Mounted, Namespace
 from .vault_jwt import JwtEngine, JwtRole, KubernetesEngine, KubernetesRole
@@ -139,6 +140,13 @@ class Console:
     def new_secret_id(self, role: AppRole, *, uses: int | None = None, ttl: timedelta | None = None) -> str:
         """Make a secret id for a role."""
         return str(role.new_secret_id(self._clock.now(), uses=uses, ttl=ttl)["secret_id"])
+
+    def wrap_secret_id(self, role: AppRole, *, ttl: timedelta = timedelta(minutes=5), mount: str = "approle") -> str:
+        """Make a secret id for a role, wrap it, and return the wrapping token."""
+        now = self._clock.now()
+        path = f"auth/{mount}/role/{role.name}/secret-id"
+        wrapped = self._core.wrapping.wrap(Answer(role.new_secret_id(now)), path, ttl=ttl, now=now)
+        return str(wrapped["wrap_info"]["token"])
 
     def enable_jwt(self, keys: Jwks, *, issuer: str = "", mount: str = "jwt", namespace: str = "") -> None:
         """Mount a JWT login that trusts these public keys (JWKs)."""

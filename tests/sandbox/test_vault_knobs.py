@@ -11,6 +11,7 @@ import requests
 
 from rotator.sandbox.clock import SandboxClock
 from rotator.sandbox.vault import VaultSettings
+from rotator.sandbox.vault_tokens import TokenTraits
 from rotator.sandbox.world import Sandbox
 
 if TYPE_CHECKING:
@@ -362,6 +363,18 @@ def test_a_token_can_be_revoked_under_its_users_hands(open_vault: Open) -> None:
     assert before is not None
     assert box.vault.token(token) is None
     assert call("GET", "auth/token/lookup-self", X_Vault_Token=token).status_code == 403
+
+
+def test_a_person_hands_over_a_wrapped_secret_id(open_vault: Open) -> None:
+    box, call = open_vault()
+    role = box.vault.add_approle("deploy", TokenTraits(policies=("p",)))
+    token = box.vault.wrap_secret_id(role, ttl=timedelta(minutes=2))
+    looked = call("POST", "sys/wrapping/lookup", {"token": token}).json()["data"]
+    inner = call("POST", "sys/wrapping/unwrap", X_Vault_Token=token).json()["data"]
+
+    assert (looked["creation_path"], looked["creation_ttl"]) == ("auth/approle/role/deploy/secret-id", 120)
+    body = {"role_id": role.role_id, "secret_id": inner["secret_id"]}
+    assert call("POST", "auth/approle/login", body).json()["auth"]["policies"] == ["default", "p"]
 
 
 def test_settings_can_be_changed_from_outside_but_not_who_the_server_is(open_vault: Open) -> None:
