@@ -173,7 +173,9 @@ def test_destroying_is_final_and_keeps_the_entry(stand: Stand) -> None:
     stand.kv("POST", "undelete/a", {"versions": [1]})
 
     assert stand.kv("GET", "data/a").status_code == 404
-    assert stand.metadata("a")["versions"]["1"]["destroyed"] is True
+    entry = stand.metadata("a")["versions"]["1"]
+    assert entry["destroyed"] is True
+    assert TIME.fullmatch(entry["deletion_time"])
     assert stand.metadata("a")["current_version"] == 1
 
 
