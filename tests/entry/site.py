@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from rotator.app.reconcile import reconcile
 from rotator.cli.main import main
+from rotator.cli.report import report
 from rotator.sandbox.journal import Wanted
 from rotator.sandbox.okta_console import GivenSecret
+from rotator.settings import load
+from rotator.wiring import open_worlds
+from tests.app.small_world import Told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from rotator.cli.report import Report
     from rotator.sandbox.okta_state import ClientSecret, OktaApp
     from rotator.sandbox.world import Sandbox
 
@@ -114,6 +120,15 @@ class Site:
     def staged(self, app: OktaApp) -> dict[str, Any]:
         """Return the staging record."""
         return self.box.vault.read("secret", f"{STAGING}/127.0.0.1/{app.id}") or {}
+
+    async def reconcile(self) -> Report:
+        """Make a pass by the sandbox's clock on both sides, and return what came of the only target."""
+        settings = load(self.config)
+        async with open_worlds(
+            settings, progress=Told(), warn=print, clock=self.box.clock, leases_in=self.folder / "leases"
+        ) as worlds:
+            (outcome,) = await reconcile(settings.targets, worlds.of)
+        return report(outcome, self.box.clock.now())
 
     # --- The command ------------------------------------------------------------------------------------------
 
