@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
     from rotator.core.actions import Action
     from rotator.core.facts import Leaving
-    from rotator.core.model import OktaSecret, Snapshot
+    from rotator.core.model import OktaSecret, Proof, Snapshot
 
 ORDER_WITHIN = timedelta(hours=24)  # an order for the next window is carried out after this without one
 
@@ -221,7 +221,7 @@ def onboard(facts: Facts) -> Action | None:
             "Name the one in use with `rotator adopt TARGET --secret ID`.",
         )
     if active and facts.policy.onboard is Onboard.ADOPT:
-        return _adopt(active[0], replace=False)
+        return _adopt(facts, active[0], replace=False)
     return _begin(facts, Reason.MISSING) if facts.slot_free else free_a_slot(facts)
 
 
@@ -239,7 +239,7 @@ def current_is_dead(facts: Facts) -> Action | None:
     if not facts.matches and facts.proof is None:
         return Verify(value, "current")
     if facts.proof is not None and facts.proof.level is ProofLevel.INCONCLUSIVE and not facts.matches:
-        return Rest(facts.now + backoff.delay(facts.proof.tries), Waiting.VERIFICATION, facts.proof.detail)
+        return _until_proven(facts, facts.proof)
     if not facts.dead:
         return Blocked(
             Block.CANNOT_MATCH,
@@ -258,7 +258,7 @@ def current_is_dead(facts: Facts) -> Action | None:
             "Set `on_unknown_value: rotate`, or have a secret written with `rotator adopt`.",
         )
     if (other := _instead_of_a_new_one(facts)) is not None:
-        return _adopt(other, replace=True)
+        return _adopt(facts, other, replace=True)
     return _begin(facts, Reason.REVOKED)
 
 
@@ -343,14 +343,25 @@ def _begin(facts: Facts, reason: Reason) -> Action:
     return Stage(reason)
 
 
-def _adopt(secret: OktaSecret, *, replace: bool) -> Action:
+def _adopt(facts: Facts, secret: OktaSecret, *, replace: bool) -> Action:
+    """Adopt a secret of Okta's, once it is proven like a candidate of ours."""
     if secret.value is None:
         return Blocked(
             Block.HIDDEN,
             f"Okta does not show the value of {secret.id}",
             "Give our role the permission to view client credentials, or set `onboard: rotate`.",
         )
+    proof = facts.proof_of(secret.value)
+    if proof is None:
+        return Verify(secret.value, "candidate")
+    if not proof.level.good:
+        return _until_proven(facts, proof)
     return Adopt(secret, replace=replace)
+
+
+def _until_proven(facts: Facts, proof: Proof) -> Rest:
+    """Keep it and try again later; it is never made anew."""
+    return Rest(facts.now + backoff.delay(proof.tries), Waiting.VERIFICATION, f"{proof.level.value}: {proof.detail}")
 
 
 def _instead_of_a_new_one(facts: Facts) -> OktaSecret | None:

@@ -292,6 +292,16 @@ def minutes(count: float) -> timedelta:
         ),
         case(
             seen(secret(A, age=400)),
+            Verify(A, "candidate"),
+            "row 10: a secret is proven before it is adopted",
+        ),
+        case(
+            seen(secret(A, age=400), proofs={A: INCONCLUSIVE}),
+            Rest(NOON + timedelta(seconds=1), Waiting.VERIFICATION, "inconclusive: as the test says"),
+            "row 10: one that cannot be proven is not adopted",
+        ),
+        case(
+            seen(secret(A, age=400), proofs={A: ISSUED}),
             Adopt(secret(A, age=400), replace=False),
             "row 10: one active secret and an empty path is adopted, not rotated",
         ),
@@ -325,7 +335,7 @@ def minutes(count: float) -> timedelta:
             "row 10: of two active secrets a person names the one in use",
         ),
         case(
-            seen(secret(A), secret(B), staging=closed(B)),
+            seen(secret(A), secret(B), staging=closed(B), proofs={A: ISSUED}),
             Adopt(secret(A), replace=False),
             "row 10: a candidate of ours that was left over is not taken for theirs",
         ),
@@ -333,6 +343,11 @@ def minutes(count: float) -> timedelta:
             seen(secret(F), vault=consumer(V1A)),
             Verify(A, "current"),
             "row 11, F4: an unmatched value is tried before it is called dead",
+        ),
+        case(
+            seen(secret(F), vault=consumer(V1A), proofs={A: INCONCLUSIVE}),
+            Rest(NOON + timedelta(seconds=1), Waiting.VERIFICATION, "inconclusive: as the test says"),
+            "row 11a: an unmatched value that cannot be tried now is tried later",
         ),
         case(
             seen(secret(F), vault=consumer(V1A), proofs={A: ISSUED}),
@@ -390,6 +405,7 @@ def minutes(count: float) -> timedelta:
                 secret(F, age=1),
                 vault=consumer(V1A),
                 asked={SecretId("ocsA"): False},
+                proofs={F: ISSUED},
             ),
             Adopt(secret(F, age=1), replace=True),
             "row 11d: a secret that an admin made to replace the dead one is adopted, and replaced later",

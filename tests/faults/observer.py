@@ -116,6 +116,7 @@ class Observer:
             self._check_foreign(name, after)
             self._check_wishes(name, after)
             self._check_overwritten(after)
+        self._check_stale(name, after)
         self._note_abandoned(after)
         was_off = {slot.id for slot in self.before.slots if not slot.active}
         self._switched_on |= {slot.id for slot in after.slots if slot.active and slot.id in was_off}
@@ -123,6 +124,7 @@ class Observer:
         self._note_current(after)
         if after.current and after.latest != self.before.latest:
             self._ever_in_vault.add(after.current)
+            self._was_current[after.current] = None  # we put it there: it is owed, accepted or not
         self.before = after
         if stale:
             self.racing = True
@@ -244,6 +246,17 @@ class Observer:
             self._broken("I4", "two candidates of ours at once")
         if len(self.created) > self.may_make:
             self._broken("I4", f"{len(self.created)} values made, reason for {self.may_make}")
+
+    def _check_stale(self, name: str, after: State) -> None:
+        """I4: whoever was overtaken does no harm: only the value that is staged may become current."""
+        if (
+            after.latest == self.before.latest
+            or after.current not in self.created
+            or after.current in self._was_current
+        ):
+            return
+        if not self.before.staging or self.before.staging[-1].fields.get("client_secret") != after.current:
+            self._broken("I4", f"{name} promoted a value that is not staged any more")
 
     def _check_foreign(self, name: str, after: State) -> None:
         """I5: a secret that people made is theirs."""

@@ -68,7 +68,8 @@ class Gate:
         self._before = before
         self._applied = applied
         self._other_process = other_process
-        self._acts = 0
+        self._acts = self._began = 0
+        self._slept = False
         self._soon: list[tuple[int, Callable[[], Awaitable[Any]]]] = []
         self._later: list[tuple[int, Callable[[], Awaitable[Any]]]] = []
 
@@ -85,9 +86,9 @@ class Gate:
             raise UnavailableError(f"{name}: refused a connection")
         sent = self._acts
         if fault is Fault.SLEEP:
-            self._other_process()
+            self._sleep()
         self._before(number, name)
-        stale = sent != self._acts
+        stale = (self._began if self._slept else sent) != self._acts
         if fault is Fault.LOST:
             raise UnknownOutcomeError(f"{name}: no answer")
         if fault in {Fault.LATE, Fault.LATER} and name not in READ_ONLY:
@@ -113,6 +114,16 @@ class Gate:
         """Whatever was on its way has arrived."""
         run(self._deliver(self._soon))
         run(self._deliver(self._later))
+
+    def pass_begins(self) -> None:
+        """A process looks afresh."""
+        self._began, self._slept = self._acts, False
+
+    def _sleep(self) -> None:
+        """Whoever sleeps acts on what it saw before: what people did meanwhile it cannot know."""
+        began = self._began
+        self._other_process()
+        self._began, self._slept = began, True
 
     def somebody_acted(self) -> None:
         """A request that is still on its way meets another world than the one it was sent into."""

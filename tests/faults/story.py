@@ -6,6 +6,7 @@ A story is a value: the same story gives the same run. `replay()` prints what ha
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -464,6 +465,7 @@ class Stage:
         return Told(self.observer.violations, races, self.gate.number, self.gate.names, self.states, passes, self.lines)
 
     def _pass(self, tries: dict[str, int], *, force: bool) -> Outcome:
+        self.gate.pass_begins()
         gated = GatedOkta(
             self.scene.okta,
             self.gate,
@@ -538,10 +540,9 @@ class Stage:
         if self._nested:
             return
         self._nested += 1
-        try:
+        with suppress(Crash):  # it may die of a fault of its own; the sleeper wakes all the same
             self._pass({}, force=False)
-        finally:
-            self._nested -= 1
+        self._nested -= 1
 
 
 def _settled(outcome: Outcome | None) -> bool:
