@@ -88,11 +88,13 @@ class Site:
         policy: str = "default",
         verify: dict[str, str] | None = None,
         older: Sequence[str] = (),
+        bare: bool = False,
         **traits: Any,
     ) -> OktaApp:
-        """Add an app with a secret of that age, its path in Vault, and a target for both."""
+        """Add an app with a secret of that age (`bare`: with none), its path in Vault, and a target for both."""
         others = [GivenSecret(value, age=age + timedelta(days=1)) for value in older]
-        app = self.box.okta.add_app(name, secrets=[*others, GivenSecret(age=age)], **traits)
+        secrets = [] if bare else [*others, GivenSecret(age=age)]
+        app = self.box.okta.add_app(name, secrets=secrets, **traits)
         if in_vault:
             fields = {"client_id": app.client_id, "client_secret": app.secrets[-1].value, "note": "theirs"}
             self.box.vault.put("secret", f"{name}/okta", fields)
