@@ -1,13 +1,15 @@
 # Each target does its own set-up, quietly when there is nothing to do. Needs Python >= 3.11 and make alone.
 SHELL := /bin/bash
-PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+# The first that is new enough and can make a virtual environment (Debian's own may lack ensurepip), pyenv's included.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 \
+	$(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.*/bin/python3); do \
+	$$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 JOBS ?= 2
 
-.PHONY: demo test check bench fmt lock clean
+.PHONY: demo test lint check bench fmt setup lock clean
 
 demo: $(VENV)/.run
 	@$(BIN)/rotator demo
@@ -15,12 +17,16 @@ demo: $(VENV)/.run
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal tests
 
-check: $(VENV)/.dev
+lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+check: lint
 	@$(MAKE) --no-print-directory test
+
+setup: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench
@@ -37,9 +43,9 @@ lock:
 	$(LOCK) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "rotator needs Python 3.11 or newer; set PYTHON=/path/to/python" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "rotator needs Python 3.11 or newer with venv and ensurepip (Debian: python3-venv); set PYTHON=/path/to/python" >&2; exit 1; }
 	@echo "setting up $(VENV) (once)" >&2
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.run: requirements/build.txt requirements/run.txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/run.txt
