@@ -99,7 +99,7 @@ def _state(action: Action, facts: Facts) -> str:
             return reason.value
         case Activate() | AskLog():
             return "revoked"
-        case Adopt():
+        case Adopt() | Verify(whose="candidate"):  # it is tried before it is adopted
             return "new"
     if facts.alive is None:
         return "unknown"
