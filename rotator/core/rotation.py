@@ -13,13 +13,10 @@ Numbers in the names of the rows are those of the table in ARCHITECTURE.md.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rotator.core import backoff
 from rotator.core.actions import (
     Activate,
-    Adopt,
     AskLog,
     Block,
     Blocked,
@@ -33,22 +30,21 @@ from rotator.core.actions import (
     Rebase,
     Rest,
     ScrubStaging,
-    Stage,
     Verify,
     Waiting,
 )
+from rotator.core.adoption import adopt, instead_of_a_new_one, newest_foreign, no_room
+from rotator.core.due import begin, until_proven, until_renewal, urgent, why_renew
 from rotator.core.facts import Facts
 from rotator.core.model import (
     AuthMethod,
-    Mode,
     Onboard,
     OnUnknownValue,
-    OrderMode,
     ProofLevel,
     Reason,
     StagingState,
 )
-from rotator.core.schedule import is_open, next_opening
+from rotator.core.schedule import next_opening
 from rotator.core.slots import drop_duplicate, free_a_slot, switch_off
 
 if TYPE_CHECKING:
@@ -57,9 +53,7 @@ if TYPE_CHECKING:
 
     from rotator.core.actions import Action
     from rotator.core.facts import Leaving
-    from rotator.core.model import OktaSecret, Proof, Snapshot
-
-ORDER_WITHIN = timedelta(hours=24)  # an order for the next window is carried out after this without one
+    from rotator.core.model import Snapshot
 
 
 def next_action(seen: Snapshot, now: datetime) -> Action:
@@ -171,7 +165,7 @@ def register(facts: Facts) -> Action | None:
         return Rest(settled, Waiting.ATTEMPT)
     if facts.slot_free:
         return Create()
-    if facts.dead and _no_room(facts) and _newest_foreign(facts):
+    if facts.dead and no_room(facts) and newest_foreign(facts):
         return CloseStaging("both slots taken, one by a secret that can be adopted")
     return free_a_slot(facts)
 
@@ -192,11 +186,9 @@ def promote(facts: Facts) -> Action | None:
     if proof is None:
         return Verify(staged, "candidate")
     if not proof.level.good:
-        return Rest(
-            facts.now + backoff.delay(proof.tries), Waiting.VERIFICATION, f"{proof.level.value}: {proof.detail}"
-        )
+        return until_proven(facts, proof)
     opens = next_opening(facts.policy.windows, facts.now)
-    if facts.now < opens and not _urgent(facts):
+    if facts.now < opens and not urgent(facts):
         if facts.value is not None and not facts.matches and facts.proof is None:
             return Verify(facts.value, "current")
         return Rest(opens, Waiting.WINDOW)
@@ -221,8 +213,8 @@ def onboard(facts: Facts) -> Action | None:
             "Name the one in use with `rotator adopt TARGET --secret ID`.",
         )
     if active and facts.policy.onboard is Onboard.ADOPT:
-        return _adopt(facts, active[0], replace=False)
-    return _begin(facts, Reason.MISSING) if facts.slot_free else free_a_slot(facts)
+        return adopt(facts, active[0], replace=False)
+    return begin(facts, Reason.MISSING) if facts.slot_free else free_a_slot(facts)
 
 
 def current_is_dead(facts: Facts) -> Action | None:
@@ -239,7 +231,7 @@ def current_is_dead(facts: Facts) -> Action | None:
     if not facts.matches and facts.proof is None:
         return Verify(value, "current")
     if facts.proof is not None and facts.proof.level is ProofLevel.INCONCLUSIVE and not facts.matches:
-        return _until_proven(facts, facts.proof)
+        return until_proven(facts, facts.proof)
     if not facts.dead:
         return Blocked(
             Block.CANNOT_MATCH,
@@ -257,9 +249,9 @@ def current_is_dead(facts: Facts) -> Action | None:
             "Okta refuses the value in Vault, and neither Okta nor we know where it came from",
             "Set `on_unknown_value: rotate`, or have a secret written with `rotator adopt`.",
         )
-    if (other := _instead_of_a_new_one(facts)) is not None:
-        return _adopt(facts, other, replace=True)
-    return _begin(facts, Reason.REVOKED)
+    if (other := instead_of_a_new_one(facts)) is not None:
+        return adopt(facts, other, replace=True)
+    return begin(facts, Reason.REVOKED)
 
 
 def refused_although_active(facts: Facts) -> Action | None:
@@ -292,17 +284,17 @@ def retire(facts: Facts) -> Action | None:
 
 def renew(facts: Facts) -> Action | None:
     """Row 15: the current one works, and its time has come."""
-    reason = _why_renew(facts)
+    reason = why_renew(facts)
     if reason is None:
         return None
-    return _begin(facts, reason) if facts.slot_free else free_a_slot(facts)
+    return begin(facts, reason) if facts.slot_free else free_a_slot(facts)
 
 
 def rest(facts: Facts) -> Rest:
     """Row 16: until the earliest thing that is due."""
     waits = [step for leaving in facts.leaving if isinstance(step := _next_of(facts, leaving), Rest)]
     if facts.alive is not None:
-        waits.append(_until_renewal(facts, facts.alive.created + facts.policy.rotate_after))
+        waits.append(until_renewal(facts, facts.alive.created + facts.policy.rotate_after))
     timed = [wait for wait in waits if wait.until is not None]
     return min(
         timed, key=lambda wait: wait.until or facts.now, default=(waits or [Rest(None, Waiting.NEXT_ROTATION)])[0]
@@ -327,92 +319,6 @@ ROWS: tuple[Callable[[Facts], Action | None], ...] = (
     retire,
     renew,
 )
-
-
-def _begin(facts: Facts, reason: Reason) -> Action:
-    """Stage a new value, if the policy lets us begin and the day's cap is not reached."""
-    if facts.policy.mode is Mode.MANUAL and not facts.seen.told and facts.order is None:
-        return Rest(None, Waiting.TOLD, reason.value)
-    today = [made for made in facts.staging.made if facts.now - made.at < timedelta(days=1)]
-    if len(today) >= facts.policy.daily_cap:
-        return Blocked(
-            Block.CAP,
-            f"{len(today)} secrets were made for this target in 24 hours",
-            "Find out what undoes them before the next run; `daily_cap` raises the limit.",
-        )
-    return Stage(reason)
-
-
-def _adopt(facts: Facts, secret: OktaSecret, *, replace: bool) -> Action:
-    """Adopt a secret of Okta's, once it is proven like a candidate of ours."""
-    if secret.value is None:
-        return Blocked(
-            Block.HIDDEN,
-            f"Okta does not show the value of {secret.id}",
-            "Give our role the permission to view client credentials, or set `onboard: rotate`.",
-        )
-    proof = facts.proof_of(secret.value)
-    if proof is None:
-        return Verify(secret.value, "candidate")
-    if not proof.level.good:
-        return _until_proven(facts, proof)
-    return Adopt(secret, replace=replace)
-
-
-def _until_proven(facts: Facts, proof: Proof) -> Rest:
-    """Keep it and try again later; it is never made anew."""
-    return Rest(facts.now + backoff.delay(proof.tries), Waiting.VERIFICATION, f"{proof.level.value}: {proof.detail}")
-
-
-def _instead_of_a_new_one(facts: Facts) -> OktaSecret | None:
-    """The foreign secret to adopt while the current one is dead: made to replace it, or because there is no room.
-
-    Rows 7 and 11 must agree on it, or they stage and close in turn.
-    """
-    newest = _newest_foreign(facts)
-    if newest is None or _no_room(facts):
-        return newest
-    since = max((secret.created for secret in facts.matches), default=facts.current_since)
-    return newest if newest.created > since else None
-
-
-def _newest_foreign(facts: Facts) -> OktaSecret | None:
-    usable = [secret for secret in facts.foreign if secret.active and secret.value is not None]
-    return max(usable, key=lambda secret: secret.created, default=None)
-
-
-def _no_room(facts: Facts) -> bool:
-    return not facts.slot_free and isinstance(free_a_slot(facts), Rest | Blocked)
-
-
-def _urgent(facts: Facts) -> bool:
-    """Whether nobody is served by waiting for a window."""
-    ordered_now = facts.order is not None and facts.order.mode is OrderMode.NOW
-    return facts.value is None or facts.dead or ordered_now
-
-
-def _why_renew(facts: Facts) -> Reason | None:
-    current, order = facts.alive, facts.order
-    if current is None:
-        return None
-    in_window = is_open(facts.policy.windows, facts.now)
-    if order is not None:
-        at_once = order.mode is OrderMode.NOW or facts.now >= order.placed_at + ORDER_WITHIN
-        return Reason.ORDERED if at_once or in_window else None
-    expired = facts.now >= current.created + facts.policy.rotate_after
-    may_begin = facts.policy.mode is not Mode.MANUAL or facts.seen.told
-    return Reason.EXPIRED if expired and may_begin and in_window else None
-
-
-def _until_renewal(facts: Facts, due: datetime) -> Rest:
-    if facts.order is not None:
-        opens = next_opening(facts.policy.windows, facts.now)
-        return Rest(min(opens, facts.order.placed_at + ORDER_WITHIN), Waiting.WINDOW, "ordered")
-    if facts.policy.mode is Mode.MANUAL:
-        return Rest(None, Waiting.TOLD, Reason.EXPIRED.value if facts.now >= due else "")
-    if facts.now >= due:
-        return Rest(next_opening(facts.policy.windows, facts.now), Waiting.WINDOW, Reason.EXPIRED.value)
-    return Rest(next_opening(facts.policy.windows, due), Waiting.NEXT_ROTATION)
 
 
 def _next_of(facts: Facts, leaving: Leaving) -> Action | None:

@@ -54,6 +54,7 @@ ONE, TWO, THREE = ("one-".ljust(64, "x"), "two-".ljust(64, "x"), "three-".ljust(
 FOREIGN = "foreign-".ljust(64, "x")
 FINAL = {Waiting.NEXT_ROTATION, Waiting.TOLD}
 SETTLE = timedelta(seconds=35)
+QUIET = timedelta(days=80)  # long enough for overlap, soak and reclaim; too short for a second expiry
 PASSES = 40  # a whole life takes about ten; the rest is for faults and people
 
 
@@ -438,7 +439,8 @@ class Stage:
         force = self.scene.force
         last_act = max((when for when, _act in self.story.days), default=0)
         settled = 0
-        while passes < PASSES and not (passes >= last_act and settled >= 2):
+        end = self.scene.clock.now() + QUIET
+        while passes < PASSES and self.scene.clock.now() < end and not (passes >= last_act and settled >= 2):
             passes += 1
             self._at_leisure(passes)
             try:

@@ -1,0 +1,74 @@
+"""When a rotation may begin, and what it waits for: policy, order, window, cap and proof.
+
+* An order comes before expiry; `now` waits for no window, the other kind for a day at most.
+* While nobody is served by waiting (nothing in Vault, or a dead value) no window is waited for.
+* Policy `manual` begins nothing by itself; a rotation that is under way is always finished.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rotator.core import backoff
+from rotator.core.actions import Block, Blocked, Rest, Stage, Waiting
+from rotator.core.model import Mode, OrderMode, Reason
+from rotator.core.schedule import is_open, next_opening
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rotator.core.actions import Action
+    from rotator.core.facts import Facts
+    from rotator.core.model import Proof
+
+ORDER_WITHIN = timedelta(hours=24)  # an order for the next window is carried out after this without one
+
+
+def begin(facts: Facts, reason: Reason) -> Action:
+    """Stage a new value, if the policy lets us begin and the day's cap is not reached."""
+    if facts.policy.mode is Mode.MANUAL and not facts.seen.told and facts.order is None:
+        return Rest(None, Waiting.TOLD, reason.value)
+    today = [made for made in facts.staging.made if facts.now - made.at < timedelta(days=1)]
+    if len(today) >= facts.policy.daily_cap:
+        return Blocked(
+            Block.CAP,
+            f"{len(today)} secrets were made for this target in 24 hours",
+            "Find out what undoes them before the next run; `daily_cap` raises the limit.",
+        )
+    return Stage(reason)
+
+
+def why_renew(facts: Facts) -> Reason | None:
+    current, order = facts.alive, facts.order
+    if current is None:
+        return None
+    in_window = is_open(facts.policy.windows, facts.now)
+    if order is not None:
+        at_once = order.mode is OrderMode.NOW or facts.now >= order.placed_at + ORDER_WITHIN
+        return Reason.ORDERED if at_once or in_window else None
+    expired = facts.now >= current.created + facts.policy.rotate_after
+    may_begin = facts.policy.mode is not Mode.MANUAL or facts.seen.told
+    return Reason.EXPIRED if expired and may_begin and in_window else None
+
+
+def urgent(facts: Facts) -> bool:
+    """Whether nobody is served by waiting for a window."""
+    ordered_now = facts.order is not None and facts.order.mode is OrderMode.NOW
+    return facts.value is None or facts.dead or ordered_now
+
+
+def until_renewal(facts: Facts, due: datetime) -> Rest:
+    if facts.order is not None:
+        opens = next_opening(facts.policy.windows, facts.now)
+        return Rest(min(opens, facts.order.placed_at + ORDER_WITHIN), Waiting.WINDOW, "ordered")
+    if facts.policy.mode is Mode.MANUAL:
+        return Rest(None, Waiting.TOLD, Reason.EXPIRED.value if facts.now >= due else "")
+    if facts.now >= due:
+        return Rest(next_opening(facts.policy.windows, facts.now), Waiting.WINDOW, Reason.EXPIRED.value)
+    return Rest(next_opening(facts.policy.windows, due), Waiting.NEXT_ROTATION)
+
+
+def until_proven(facts: Facts, proof: Proof) -> Rest:
+    """Keep it and try again later; it is never made anew."""
+    return Rest(facts.now + backoff.delay(proof.tries), Waiting.VERIFICATION, f"{proof.level.value}: {proof.detail}")
