@@ -41,12 +41,15 @@ def demo(invocation: Invocation, /, *, keep: bool, output: str) -> int:
 
     Exits with 0 only if every app ended as it should.
     """
+    from rotator.cli.demo_screen import Screen
     from rotator.cli.demo_site import open_site
     from rotator.sandbox.scenes import FLEET
 
+    screen = Screen(as_json=output == "json")
+    screen.open(len(FLEET))
     try:
         with _ending_on_sigterm(), open_site(FLEET) as site:
-            return play(invocation, site, keep=keep, output=output)
+            return play(invocation, site, screen, keep=keep)
     except BrokenPipeError:
         raise
     except OSError as failure:
@@ -55,15 +58,13 @@ def demo(invocation: Invocation, /, *, keep: bool, output: str) -> int:
         ) from failure
 
 
-def play(invocation: Invocation, site: Site, *, keep: bool = False, output: str = "table") -> int:
+def play(invocation: Invocation, site: Site, screen: Screen, *, keep: bool = False) -> int:
     """Make the pass at a site, show how it ended, and return the exit code."""
     from time import monotonic
 
     from rotator.cli.demo_findings import ending_of, findings_of_consumers
-    from rotator.cli.demo_screen import Screen
 
-    screen, began = Screen(as_json=output == "json"), monotonic()
-    screen.open(len(site.tenants))
+    began = monotonic()
     endings = [ending_of(report, site) for report in _one_pass(invocation, site, screen)]
     tried = findings_of_consumers(site)
     right = [each.as_it_should_be for each in endings] + [each.as_it_should_be for each in tried]

@@ -1,4 +1,4 @@
-"""What the demo shows: a board that moves while it works, then one table and what follows from it.
+"""What the demo shows when it has ended: one table, and what follows from it.
 
 * It fits 100 columns; narrower terminals get narrower columns. Elsewhere than on a terminal it is plain text.
 * All it prints itself is ASCII, so that it can be shown anywhere.
@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.live import Live
-from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from rotator.cli.demo_board import Board
 from rotator.cli.output import print_json
 from rotator.cli.report import VERSION
-from rotator.cli.steps import words_for
 from rotator.core.actions import Waiting
 from rotator.core.model import ProofLevel
 from rotator.printable import printable
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
     from rotator.cli.demo_findings import Ending, Tried
     from rotator.cli.demo_site import Site
-    from rotator.core.model import RotationId, Target
-    from rotator.errors import RotatorError
 
 WIDEST = 100
 STYLES = {"rotated": "green", "adopted": "green", "blocked": "yellow", "nothing due": "dim"}
@@ -43,34 +40,6 @@ COMING = {
     Waiting.SOAK: "old secret deleted",
     Waiting.NEXT_ROTATION: "rotated again",
 }
-
-
-class Board:
-    """Progress on the screen: a line for each app, with what was done last or is under way."""
-
-    def __init__(self, live: Live, names: Sequence[str]) -> None:
-        """Draw in `live`."""
-        self._live = live
-        self._rows: dict[str, tuple[bool, str]] = dict.fromkeys(names, (False, ""))
-
-    def doing(self, target: Target, step: str) -> None:
-        """Show what is under way."""
-        self._draw(target, words_for(step).doing, moving=True)
-
-    def done(self, target: Target, step: str, detail: str, *, rotation: RotationId | None) -> None:  # noqa: ARG002
-        """Show what was done; the details are in the table."""
-        self._draw(target, words_for(step).done, moving=False)
-
-    def surprised(self, target: Target, step: str, error: RotatorError) -> None:
-        """Show why it is looked at again."""
-        self._draw(target, f"{words_for(step).doing}: {error}; looking again", moving=False)
-
-    def _draw(self, target: Target, text: str, *, moving: bool) -> None:
-        self._rows[target.name] = (moving, text)
-        rows = Table.grid(padding=(0, 2))
-        for name, (moves, last) in self._rows.items():
-            rows.add_row(Spinner("line") if moves else " ", name, Text(printable(last), style="dim"))
-        self._live.update(rows)
 
 
 class Screen:
@@ -249,7 +218,9 @@ def _console(stream: TextIO) -> Console:
 
 def _program() -> str:
     """Return what starts this program in the user's shell, as far as that can be told."""
-    return "rotator" if shutil.which("rotator") else shlex.quote(sys.argv[0])
+    if shutil.which("rotator"):
+        return "rotator"
+    return "python -m rotator" if sys.argv[0].endswith("__main__.py") else shlex.quote(sys.argv[0])
 
 
 def _revocation(endings: Sequence[Ending]) -> str:
