@@ -155,7 +155,7 @@ class Screen:
         rotator = _program()
         rows = [
             (f"{rotator} demo --keep", "the same, and the two servers stay, to play with"),
-            (f"{rotator} sandbox", "an Okta org and a Vault of your own, empty"),
+            (f"{rotator} sandbox", "an Okta org and a Vault for tools of your own"),
             (f"{rotator} config init", "begin a configuration for your own; at first it only observes"),
             ("README.md", "how to run it for real"),
         ]

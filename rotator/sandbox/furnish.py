@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from .okta_state import secret_hash
-from .scenes import SCOPE, SERVER, Added, AppDeactivated, Deactivated, Deleted, Put, Rotated
+from .scenes import SCOPE, SERVER, Added, AppDeactivated, Deactivated, Deleted, Put, PutAnothers, Rotated
 from .vault_tokens import random_text
 
 if TYPE_CHECKING:
@@ -58,8 +58,11 @@ def _play(box: Sandbox, event: Event, *, scene: Scene, tenants: dict[str, Tenant
     match event:
         case Added(secret=name):
             tenant.secrets[name] = box.okta.add_secret_by_admin(tenant.app)
-        case Put(secret=name, of=other):
-            box.vault.put(MOUNT, scene.path, _credentials(tenants[other or scene.name], name))
+        case Put(secret=name):
+            box.vault.put(MOUNT, scene.path, _credentials(tenant.app, tenant.secrets[name]))
+        case PutAnothers():
+            other = box.okta.add_app(f"not {scene.name}")
+            box.vault.put(MOUNT, scene.path, _credentials(other, other.secrets[0]))
         case Rotated(secret=name, replaced=replaced):
             tenant.secrets[name] = box.okta.add_secret_by_admin(tenant.app)
             _record_rotation(box, tenant, name, replaced=replaced)
@@ -73,8 +76,8 @@ def _play(box: Sandbox, event: Event, *, scene: Scene, tenants: dict[str, Tenant
             raise TypeError(f"{event!r} cannot be played")
 
 
-def _credentials(tenant: Tenant, name: str) -> dict[str, Any]:
-    return {"client_id": tenant.app.client_id, "client_secret": tenant.secrets[name].value}
+def _credentials(app: OktaApp, secret: ClientSecret) -> dict[str, Any]:
+    return {"client_id": app.client_id, "client_secret": secret.value}
 
 
 def _record_rotation(box: Sandbox, tenant: Tenant, name: str, *, replaced: str) -> None:
@@ -82,7 +85,7 @@ def _record_rotation(box: Sandbox, tenant: Tenant, name: str, *, replaced: str) 
     rotation, made = random_text(20), secret_hash(tenant.secrets[name].value)
     record = {
         **(box.vault.read(MOUNT, path) or {}),
-        **_credentials(tenant, name),
+        **_credentials(tenant.app, tenant.secrets[name]),
         "client_secret_id": tenant.secrets[name].id,
         "rotation_id": rotation,
         "rotated_at": now,

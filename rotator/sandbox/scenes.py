@@ -44,10 +44,14 @@ class Added(Event):
 
 @dataclass(frozen=True, slots=True)
 class Put(Event):
-    """Somebody wrote a secret to the app's path, as `vault kv put` does; `of` is another app, by mistake."""
+    """Somebody wrote a secret to the app's path, as `vault kv put` does."""
 
     secret: str
-    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PutAnothers(Event):
+    """Somebody wrote the credentials of another app, which is in no scene, to the app's path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +199,7 @@ FLEET = (
     Scene(
         "crm-sync",
         "its path holds another app's secret",
-        (Added(70, "first"), Put(50, "first", of="billing-api")),
+        (Added(70, "first"), PutAnothers(50)),
         Expected("blocked", block="other_client", works=False),
     ),
 )

@@ -13,7 +13,7 @@ from rotator.core.records import read_consumer, read_staging
 from rotator.core.secret_value import SecretFields
 from rotator.sandbox.consumer import Consumer, Credentials
 from rotator.sandbox.furnish import HOST, MOUNT, STAGING, furnish
-from rotator.sandbox.scenes import FLEET, OVERLAPPING, RETIRED, SCOPE, Event, Expected, Put, Rotated, Scene
+from rotator.sandbox.scenes import FLEET, OVERLAPPING, RETIRED, SCOPE, Event, Expected, Put, PutAnothers, Rotated, Scene
 from rotator.sandbox.world import Sandbox
 
 if TYPE_CHECKING:
@@ -67,7 +67,13 @@ def test_each_version_of_a_path_was_written_when_the_history_says(
 
     written = [days_since(version.created, box) for version in key.versions.values()] if key else []
 
-    assert written == [event.days_ago for event in scene.history if isinstance(event, Put | Rotated)]
+    assert written == [event.days_ago for event in scene.history if isinstance(event, Put | PutAnothers | Rotated)]
+
+
+@pytest.mark.parametrize("scene", FLEET, ids=lambda scene: scene.name)
+def test_a_scene_can_be_played_alone(scene: Scene) -> None:
+    with Sandbox() as box:
+        assert list(furnish(box, [scene])) == [scene.name]
 
 
 def test_the_clock_is_where_it_was() -> None:
