@@ -54,8 +54,8 @@ class Screen:
         """Say what begins."""
         if self.as_json:
             return
-        self._say("An Okta org and a Vault start in this process, on 127.0.0.1. Nothing leaves this machine.")
-        self._say(f"{apps} apps, in states that people really have; one pass of `rotator reconcile` over all of them.")
+        self._say("Starting an Okta org and a Vault in this process. Nothing leaves this machine.")
+        self._say(f"{apps} apps in states people really have; one pass of `rotator reconcile` over all:")
         self._say()
 
     @contextmanager
@@ -123,7 +123,7 @@ class Screen:
             )
             for each in tried
         ]
-        self._list("As the applications see it, by plain HTTP, with a Vault token that reads one path:", rows)
+        self._list("As applications see it: plain HTTP, and a Vault token that reads one path:", rows)
 
     def _show_what_comes(self, endings: Sequence[Ending]) -> None:
         coming: dict[tuple[str, str], list[str]] = {}
