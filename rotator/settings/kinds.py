@@ -122,6 +122,36 @@ VaultUrl = Annotated[str, AfterValidator(check_url), WithJsonSchema(_URL_SCHEMA)
 ProxyUrl = Annotated[str, AfterValidator(_check_proxy), WithJsonSchema(_URL_SCHEMA)]
 
 
+# --- Where to listen --------------------------------------------------------------------------------------
+
+
+def _check_listen(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not colon or bare.count(":") != host.count(":") or (":" in bare and bare == host):
+        raise ValueError('is no address to listen on; write one and a port: "127.0.0.1:8321", "[::1]:8321"')
+    if not _is_address(bare):
+        raise ValueError('needs the address of an interface: "127.0.0.1:8321", or "0.0.0.0:8321" for all of them')
+    if not re.fullmatch("[1-9][0-9]{0,4}", port) or int(port) > 65535:
+        raise ValueError("has no port from 1 to 65535 after the last colon; 8321 is as good as any")
+    return value
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return "%" not in host
+
+
+ListenAddress = Annotated[
+    str,
+    AfterValidator(_check_listen),
+    WithJsonSchema({"type": "string", "pattern": r"^(localhost|[0-9.]+|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$"}),
+]
+
+
 # --- Names and paths --------------------------------------------------------------------------------------
 
 

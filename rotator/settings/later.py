@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rotator.settings.document import Document, Key
 
 _ANY = "*"
-_SECTIONS = ("selections", "limits", "state", "health", "web", "control", "engine", "notify", "hooks", "log")
+_SECTIONS = ("selections", "limits", "state", "web", "control", "engine", "notify", "hooks", "log")
 _KEYS: tuple[Key, ...] = (
     *((section,) for section in _SECTIONS),
     ("okta", _ANY, "rate_share"),

@@ -108,6 +108,17 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen: an address of this machine (`0.0.0.0` is all of them), and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One resolved value as text fit to be shown, and where it comes from."""
 
@@ -124,6 +135,7 @@ class Settings:
     vaults: Mapping[str, Vault]
     policies: Mapping[str, Policy]
     targets: tuple[Target, ...]
+    health: Listen | None = None  # where the daemon tells how it is
     warnings: tuple[str, ...] = ()
     shown: tuple[Setting, ...] = field(default=(), repr=False)
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PREFIX = "ROTATOR_"
-_SECTIONS = ("okta", "vaults", "policies", "targets")
+_SECTIONS = ("okta", "vaults", "policies", "targets", "health")
+_NAMELESS = frozenset({"health"})  # sections without names of somebody's choice
 _LISTS = frozenset({"write_to", "windows"})
 _SECRETS = {
     "token": "token_file",
@@ -66,6 +67,8 @@ def _key(document: Document, steps: list[str]) -> Key:
     if len(steps) < 2 or not all(steps):
         raise _WrongNameError("names no key; write it as ROTATOR_SECTION__NAME__KEY")
     section, rest = steps[0], steps[1:]
+    if section in _NAMELESS:
+        return (section, *rest)
     entries = [name for name, _ in document.names(section)]
     if section in {"okta", "vaults"} and rest[0] in keys_of_one(section):
         name = _only(document, section, entries)

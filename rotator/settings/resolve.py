@@ -26,9 +26,9 @@ from rotator.settings.connections import resolve_org, resolve_vault
 from rotator.settings.document import Document, Origin, told
 from rotator.settings.explain import validated
 from rotator.settings.later import refuse_later
-from rotator.settings.model import Org, Settings, Vault, nearest, staging_path
+from rotator.settings.model import Listen, Org, Settings, Vault, nearest, staging_path
 from rotator.settings.overrides import apply_overrides
-from rotator.settings.schema import Configuration, PolicySection, TargetSection
+from rotator.settings.schema import Configuration, HealthSection, PolicySection, TargetSection
 from rotator.settings.schema_connections import OrgSection, VaultSection
 from rotator.settings.shown import shown_settings
 from rotator.settings.vendor_environment import fill_from_environment
@@ -58,6 +58,7 @@ def resolve(document: Document, around: Surroundings) -> Settings:
     vaults = _vaults(document, around, sections)
     policies = _policies(document, sections)
     targets = _targets(document, orgs, vaults, policies, sections=sections)
+    health = _health(document, sections)
     check_targets(document, targets, orgs, vaults)
     document.raise_problems()
     if not targets:
@@ -67,6 +68,7 @@ def resolve(document: Document, around: Surroundings) -> Settings:
         vaults=vaults,
         policies=policies,
         targets=targets,
+        health=health,
         warnings=tuple(told(document.warnings)),
         shown=shown_settings(document, sections),
     )
@@ -191,3 +193,12 @@ def _target(name: str, section: TargetSection, org: Org, *, vault: Vault, policy
         verify=VerifySettings(verify.authorization_server, verify.scope),
         settle=org.answer_within + org.propagation + vault.answer_within + SLACK,
     )
+
+
+def _health(document: Document, sections: dict[Key, BaseModel]) -> Listen | None:
+    key: Key = ("health",)
+    if not document.has(key) or not (section := validated(document, key, HealthSection)):
+        return None
+    sections[key] = section
+    host, _, port = section.listen.rpartition(":")
+    return Listen(host.strip("[]"), int(port))

@@ -13,6 +13,7 @@ from rotator.core.model import FieldNames, Policy
 from rotator.settings.kinds import (  # noqa: TC001 -- pydantic looks them up when it builds the models
     AppIdText,
     Duration,
+    ListenAddress,
     Number,
     Path,
     Segment,
@@ -127,12 +128,21 @@ class TargetSection(Section):
     )
 
 
+class HealthSection(Section):
+    """Where probes and Prometheus find the daemon: /livez, /readyz and /metrics, nothing else, no secrets."""
+
+    listen: ListenAddress = Field(
+        description='An address and a port, in quotes: "127.0.0.1:8321". Plain http, and whoever reaches it may look.'
+    )
+
+
 class Configuration(Section):
     """The configuration of rotator."""
 
-    filled_in = frozenset({"okta", "vaults"})
+    filled_in = frozenset({"okta", "vaults", "health"})
 
     okta: dict[str, OrgSection] = Field(description="The Okta orgs, by alias; a single one may go without alias.")
     vaults: dict[str, VaultSection] = Field(description="The Vaults, by alias; a single one may go without alias.")
     policies: dict[str, PolicySection] = Field(default={}, description="When and how to rotate, by name.")
     targets: dict[str, TargetSection] = Field(default={}, description="The apps whose secrets are kept fresh, by name.")
+    health: HealthSection = Field(description="Where the daemon tells how it is. Absent: nowhere.")

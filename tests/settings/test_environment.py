@@ -39,6 +39,8 @@ APP = "0oa1example1example1"
                      id="a flag is one"),
         pytest.param("ROTATOR_TARGETS__BILLING__WRITE_TO__0__PATH", "x/y", "targets.billing.write_to[0].path", "x/y",
                      id="a list is entered by number"),
+        pytest.param("ROTATOR_HEALTH__LISTEN", "0.0.0.0:8321", "health.listen", "0.0.0.0:8321",
+                     id="a section without names is entered"),
         pytest.param("ROTATOR_POLICIES__PROD__SOAK", "", "policies.prod.soak", "3d", id="an empty one is absent"),
     ],
 )  # fmt: skip

@@ -51,6 +51,7 @@ def test_what_we_take_the_schema_takes(text: str) -> None:
         pytest.param(changed("https://acme.okta.com", "acme.okta.com"), id="an address without a scheme"),
         pytest.param(changed("0oa1example1example1", "billing"), id="a label for an app id"),
         pytest.param(GOOD + "selections: {}\n", id="a key of a later release"),
+        pytest.param(GOOD + "health: {listen: ':8321'}\n", id="an address to listen on without the address"),
     ],
 )
 def test_what_we_refuse_an_editor_marks(text: str) -> None:

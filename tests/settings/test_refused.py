@@ -21,6 +21,10 @@ def second(*, app: str = "0oa2example2example2", mount: str = "kv", path: str = 
     return GOOD.rstrip() + SECOND.format(app=app, mount=mount, path=path)
 
 
+def listening(on: str) -> str:
+    return GOOD + f"health: {{listen: {on}}}\n"
+
+
 def wrong(text: str, line: int, said: str, *, name: str) -> object:
     return pytest.param(text, line, said, id=name)
 
@@ -169,6 +173,28 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
               name="no role id"),
         wrong(changed("role_id: rotator", "role_id: a, role_id_file: token"), 8, "vaults.main.auth: needs a role id; "
               "write either `role_id` or", name="two role ids"),
+        # --- where to listen
+        wrong(GOOD + "health: {}\n", 16, "health.listen: is missing; add it", name="health without an address"),
+        wrong(GOOD + "health:\n", 16, "health: is empty; fill it in or remove it", name="health alone"),
+        wrong(GOOD + "health: {lisen: '0.0.0.0:1'}\n", 16, "health.lisen: is no key that belongs here; did you mean "
+              "`listen`?", name="a misspelt key of health"),
+        wrong(listening("8321"), 16, "health.listen: must be text; put it in quotes", name="a port alone"),
+        wrong(listening("'8321'"), 16, "health.listen: is no address to listen on; write one and a port",
+              name="a port alone, in quotes"),
+        wrong(listening("127.0.0.1"), 16, "health.listen: is no address to listen on", name="an address alone"),
+        wrong(listening("'::1:8321'"), 16, "health.listen: is no address to listen on", name="IPv6 without brackets"),
+        wrong(listening("'[::1:8321'"), 16, "health.listen: is no address to listen on", name="half a bracket"),
+        wrong(listening("'[::1]'"), 16, "health.listen: is no address to listen on", name="IPv6 without a port"),
+        wrong(listening("':8321'"), 16, "health.listen: needs the address of an interface", name="no address"),
+        wrong(listening("'*:8321'"), 16, "health.listen: needs the address of an interface", name="a star"),
+        wrong(listening("'http://127.0.0.1:8321'"), 16, "health.listen: is no address to listen on", name="a URL"),
+        wrong(listening("'[fe80::1%eth0]:8321'"), 16, "health.listen: needs the address of an interface",
+              name="a scope"),
+        wrong(listening("'rotator.example.com:8321'"), 16, "health.listen: needs the address of an interface",
+              name="a name for an address"),
+        wrong(listening("'127.0.0.1:0'"), 16, "health.listen: has no port from 1 to 65535", name="port zero"),
+        wrong(listening("'127.0.0.1:65536'"), 16, "health.listen: has no port from 1 to 65535", name="a port too far"),
+        wrong(listening("'127.0.0.1:http'"), 16, "health.listen: has no port from 1 to 65535", name="a port's name"),
         # --- targets that would fight
         wrong(second(app="0oa1example1example1"), 17, "targets.other.app_id: is the app of target `billing` as well; "
               "remove one of the two", name="one app twice"),
@@ -189,8 +215,7 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
         # --- known, but not yet
         wrong(GOOD + "selections: {}\n", 16, "selections: is nothing that this release acts on yet; remove it",
               name="selections"),
-        wrong(GOOD + "health: {listen: '0.0.0.0:1'}\n", 16, "health: is nothing that this release acts on yet",
-              name="health"),
+        wrong(GOOD + "web: {listen: '0.0.0.0:1'}\n", 16, "web: is nothing that this release acts on yet", name="web"),
         wrong(changed("soak: 3d", "usage: required"), 10, "policies.prod.usage: is nothing that this release acts on",
               name="usage"),
         wrong(changed("overlap: 7d", "overlap: {min: 7d, max: 9d}"), 10, "policies.prod.overlap.max: is nothing that "

@@ -15,6 +15,7 @@ from rotator.settings import (
     AppRoleAuth,
     JwtAuth,
     KubernetesAuth,
+    Listen,
     PrivateKeyJwtAuth,
     SswsAuth,
     TokenAuth,
@@ -73,6 +74,26 @@ def test_the_defaults_of_a_policy_are_those_of_the_model(tmp_path: Path) -> None
     settings = loaded(tmp_path, changed("{mode: auto, rotate_after: 90d, overlap: 7d, soak: 3d}", "{}"))
 
     assert settings.policies["prod"] == Policy(name="prod")
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        pytest.param("'127.0.0.1:8321'", "127.0.0.1", 8321, id="loopback"),
+        pytest.param("0.0.0.0:80", "0.0.0.0", 80, id="every interface, without quotes"),
+        pytest.param("'[::1]:65535'", "::1", 65535, id="IPv6"),
+        pytest.param("localhost:1", "localhost", 1, id="localhost"),
+    ],
+)
+def test_the_daemon_listens_where_it_is_told(tmp_path: Path, text: str, host: str, port: int) -> None:
+    settings = loaded(tmp_path, GOOD + f"health: {{listen: {text}}}\n")
+
+    assert settings.health == Listen(host, port)
+    assert str(settings.health) == text.strip("'")
+
+
+def test_the_daemon_listens_nowhere_unless_told(tmp_path: Path) -> None:
+    assert loaded(tmp_path).health is None
 
 
 def test_a_target_without_a_policy_is_only_observed(tmp_path: Path) -> None:
