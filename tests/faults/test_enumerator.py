@@ -47,7 +47,7 @@ def _hold(told: Iterable[tuple[Story, Told]], what: str) -> None:
     if broken:
         pytest.fail(replay(min(broken, key=lambda story: len(str(story)))), pytrace=False)
     assert schedules
-    assert states or what == "guarded"
+    assert states or what in {"guarded", "misplaced", "strange_hash"}  # where nothing may be done
 
 
 @pytest.mark.timeout(300)
