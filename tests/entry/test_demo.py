@@ -318,6 +318,9 @@ def test_kept_it_can_be_played_with_as_it_says_until_ctrl_c(
 
         (mended,) = json.loads(capsys.readouterr().out)["targets"]
         assert (mended["result"], mended["found"].partition(":")[0]) == ("rotated", "revoked")
+        for command in ("status", "plan", "status", "plan"):
+            main([command])
+            assert "unreachable" not in capsys.readouterr().out
     finally:
         process.send_signal(signal.SIGINT)
         code = process.wait(timeout=20)
