@@ -1,0 +1,126 @@
+"""When to look at a target next. What is due is never kept here: only Okta and Vault know, and each look asks them.
+
+* A rest that ends is looked at when it ends. Without that, each target has a moment of its own in every `resync`, by
+  its name: many do not come at once, and a restart does not move it.
+* What ends for many at the same time is spread over a few minutes, unless a maintenance window bounds it: that may be
+  shorter than the spread.
+* A failure waits by the table of `backoff`, where only a person can help from a minute on. At the table's end the
+  target is parked: looked at four times a day.
+* A time further ahead than anything here plans was left by a clock that has gone back since: it is due.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from rotator.core import backoff
+from rotator.core.actions import Blocked, Rest, Waiting
+from rotator.errors import BusyError, ConfigError, InvariantError, RateLimitedError, RefusedError, RotatorError
+
+if TYPE_CHECKING:
+    from rotator.core.actions import Ending
+    from rotator.core.model import Target
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+SPREAD = timedelta(minutes=5)
+LONGEST_LIMIT = timedelta(hours=1)  # of a rate limit: more than any window of Okta's, whatever a header says
+SOON = frozenset({Waiting.ATTEMPT, Waiting.VERIFICATION})  # a rotation is under way
+AT_A_TIME = frozenset({Waiting.NEXT_ROTATION, Waiting.OVERLAP, Waiting.SOAK})
+ROWS_FOR_A_PERSON = 5  # of the table: the seconds that are for servers to catch up
+
+
+class State(enum.Enum):
+    """How a target stands after the last look. The value is what operators see."""
+
+    NEW = "not looked at yet"
+    RESTING = "resting"
+    WORKING = "under way"
+    PAUSED = "paused"
+    BLOCKED = "blocked"
+    BUSY = "busy elsewhere"
+    HELD = "held"  # its org or its Vault cannot be reached
+    FAILING = "failing"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often to look where nothing else says when."""
+
+    tick: timedelta = timedelta(seconds=30)
+    resync: timedelta = timedelta(days=1)
+    blocked: timedelta = timedelta(hours=1)  # a person may have acted
+
+    @property
+    def furthest(self) -> timedelta:
+        """No plan reaches further ahead than this."""
+        return max(self.resync, self.blocked, LONGEST_LIMIT, backoff.LONGEST) + SPREAD
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """When to look at a target next, and why then. `failures` in a row; `soon`: before those that only rest."""
+
+    at: datetime
+    state: State = State.NEW
+    failures: int = 0
+    soon: bool = False
+
+
+def is_due(entry: Entry, now: datetime, pace: Pace) -> bool:
+    """Say whether it is time to look."""
+    return entry.at <= now or entry.at > now + pace.furthest
+
+
+def place_of(name: str) -> float:
+    """Return the target's own place in [0, 1), the same in every process."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return int.from_bytes(digest[:6]) / 2**48
+
+
+def next_entry(
+    target: Target, ending: Ending | RotatorError, *, before: Entry, now: datetime, pace: Pace, spread: float
+) -> Entry:
+    """Return when to look at the target again after a pass that ended so; `spread` in [0, 1] is where jitter fell."""
+    match ending:
+        case Rest(waiting=Waiting.PAUSED):
+            return Entry(_resync(target, now, pace), State.PAUSED)
+        case Rest(until=until, waiting=waiting) if until is not None and waiting in SOON:
+            return Entry(until, State.WORKING, soon=True)
+        case Rest():
+            return Entry(min(_end_of(ending, target, pace), _resync(target, now, pace)), State.RESTING)
+        case Blocked():
+            return Entry(now + min(pace.blocked, pace.resync) * (1 - 0.1 * spread), State.BLOCKED)
+        case BusyError():
+            return Entry(now + pace.tick, State.BUSY, before.failures)
+        case RateLimitedError(retry_at=opens) if opens is not None:
+            return Entry(min(max(opens, now), now + LONGEST_LIMIT), before.state, before.failures, before.soon)
+    failures = before.failures + 1
+    row = failures + (ROWS_FOR_A_PERSON if needs_a_person(ending) else 0)
+    state = State.PARKED if row >= backoff.ROWS else State.FAILING
+    return Entry(now + backoff.delay(row, spread), state, failures)
+
+
+def needs_a_person(error: RotatorError) -> bool:
+    """Say whether the same pass will most likely fail again until somebody acts."""
+    return isinstance(error, RefusedError | InvariantError | ConfigError)
+
+
+def _end_of(rest: Rest, target: Target, pace: Pace) -> datetime:
+    """Return when the rest ends for this target; far away where only somebody's act ends it."""
+    if rest.until is None:
+        return datetime.max.replace(tzinfo=UTC)
+    if rest.waiting not in AT_A_TIME or target.policy.windows:
+        return rest.until
+    return rest.until + min(SPREAD, pace.resync) * place_of(target.name)
+
+
+def _resync(target: Target, now: datetime, pace: Pace) -> datetime:
+    """Return the first moment of the target's own after now."""
+    phase = pace.resync * place_of(target.name)
+    turns = (now - EPOCH - phase) // pace.resync + 1
+    return EPOCH + phase + turns * pace.resync

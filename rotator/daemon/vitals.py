@@ -1,0 +1,178 @@
+"""What the daemon shows of itself: read-only, always as it is now, and without anything secret.
+
+* Only the loop writes, through the `Pulse`; whoever shows it reads a `Vitals`, from the same event loop.
+* Alive means that ticks finish: `tick_age`, on a clock that nobody can set. A scheduler's own word proves nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rotator.core.agenda import Entry, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime, timedelta
+
+    from rotator.core.model import Proof, SecretId, Target
+
+
+class Condition(enum.Enum):
+    """How an org or a Vault stands, as far as the last answers tell. The value is what operators see."""
+
+    UP = "reachable"
+    UNREACHABLE = "unreachable"
+    SEALED = "sealed"  # a Vault
+    REFUSED = "refuses us"  # it does not take our own login
+    LIMITED = "rate limited"  # until `until`; nothing is wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """An org (`kind` is `okta`) or a Vault (`vault`), by its alias."""
+
+    kind: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The condition of a side, and since when. `detail` is one line for people."""
+
+    condition: Condition
+    since: datetime
+    detail: str = ""
+    until: datetime | None = None  # of a rate limit
+
+    @property
+    def fine(self) -> bool:
+        """Whether targets are looked at: neither away nor refusing."""
+        return self.condition in {Condition.UP, Condition.LIMITED}
+
+
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """How the last pass over a target ended. `result` is a word; `detail` and `hint` are for people."""
+
+    at: datetime
+    result: str  # resting, blocked, error: the sort of ending
+    detail: str = ""
+    hint: str = ""
+    waiting: str = ""  # what a rest waits for
+    until: datetime | None = None  # when that rest ends; None if somebody has to act
+    secret_id: SecretId | None = None  # the active one that consumers read
+    secret_created: datetime | None = None
+    proof: Proof | None = None  # of it, in this pass
+
+
+@dataclass(frozen=True, slots=True)
+class TargetVitals:
+    """A target, how it stands, and when it is looked at next."""
+
+    target: Target
+    state: State
+    next_look: datetime
+    failures: int
+    under_way: bool
+    last: LastLook | None
+
+
+@dataclass(slots=True)
+class Pulse:
+    """The loop's own notes, of which `Vitals` is the outside."""
+
+    started_at: datetime
+    tick_every: timedelta
+    monotonic: Callable[[], float] = time.monotonic
+    ticked_at: datetime | None = None
+    ticked: float | None = None
+    ticks: int = 0
+    stopping: bool = False
+    targets: dict[str, Target] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
+    last: dict[str, LastLook] = field(default_factory=dict)
+    under_way: set[str] = field(default_factory=set)
+    reach: dict[Side, Reach] = field(default_factory=dict)
+
+    def tick_finished(self, now: datetime) -> None:
+        """Note that the loop has come round."""
+        self.ticked_at, self.ticked = now, self.monotonic()
+        self.ticks += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """How the daemon is. Every property is as of now; every value in it is frozen."""
+
+    _pulse: Pulse
+
+    @property
+    def started_at(self) -> datetime:
+        """When the daemon began."""
+        return self._pulse.started_at
+
+    @property
+    def tick_every(self) -> timedelta:
+        """How often a tick is meant to finish."""
+        return self._pulse.tick_every
+
+    @property
+    def last_tick(self) -> datetime | None:
+        """When the last tick finished; None before the first."""
+        return self._pulse.ticked_at
+
+    @property
+    def tick_age(self) -> float | None:
+        """How many seconds ago that was, whatever has been done to the clock meanwhile."""
+        ticked = self._pulse.ticked
+        return None if ticked is None else self._pulse.monotonic() - ticked
+
+    @property
+    def ticks(self) -> int:
+        """How many ticks have finished."""
+        return self._pulse.ticks
+
+    @property
+    def alive(self) -> bool:
+        """Whether ticks still finish: the last one is younger than two and a bit."""
+        return self.tick_age is not None and self.tick_age <= 2.2 * self.tick_every.total_seconds() + 5
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the daemon has been told to stop."""
+        return self._pulse.stopping
+
+    @property
+    def reach(self) -> Mapping[Side, Reach]:
+        """The orgs and Vaults that were asked so far."""
+        return dict(self._pulse.reach)
+
+    def targets(self) -> Iterator[TargetVitals]:
+        """Yield every target, in the order of the configuration."""
+        for name in tuple(self._pulse.targets):
+            yield self.target(name)
+
+    def target(self, name: str) -> TargetVitals:
+        """Return one target; KeyError if there is none of that name."""
+        pulse = self._pulse
+        target, entry = pulse.targets[name], pulse.entries[name]
+        return TargetVitals(
+            target=target,
+            state=State.HELD if self._held(target) else entry.state,
+            next_look=entry.at,
+            failures=entry.failures,
+            under_way=name in pulse.under_way,
+            last=pulse.last.get(name),
+        )
+
+    def by_state(self) -> Counter[State]:
+        """Count the targets by how they stand."""
+        return Counter(each.state for each in self.targets())
+
+    def _held(self, target: Target) -> bool:
+        sides = (Side("okta", target.org), Side("vault", target.vault))
+        return any(side in self._pulse.reach and not self._pulse.reach[side].fine for side in sides)
