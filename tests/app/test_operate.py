@@ -19,7 +19,8 @@ from tests.app.small_world import OLD, OTHER, SmallWorld
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rotator.core.model import Snapshot, Target
+    from rotator.core.model import KvPath, Snapshot, Target
+    from rotator.core.secret_value import SecretFields
 
 
 @pytest.fixture
@@ -92,6 +93,7 @@ async def test_after_a_deletion_the_secret_is_written_beside_the_fields_of_the_l
     fields = small.fields(target)
     assert (fields["client_secret"], fields["client_secret_id"], fields["note"]) == (OLD, done.secret, "theirs")
     assert isinstance(done.then.next, Rest)
+    assert target.staging not in small.kv.keys, "nothing was to be noted there"
 
 
 async def test_a_path_that_was_made_anew_counts_from_where_it_is(small: SmallWorld) -> None:
@@ -283,6 +285,29 @@ async def test_what_somebody_writes_meanwhile_is_not_overwritten(small: SmallWor
         await adopted(small, target, person=Slow(answer=True))
 
     assert small.current(target) == "theirs"
+
+
+async def test_what_is_gone_when_it_is_read_back_is_not_called_adopted(small: SmallWorld) -> None:
+    target = small.settled()
+    small.kv.by_hand.delete(target.consumer)
+    written = small.kv.write
+
+    async def write_and_lose(path: KvPath, fields: SecretFields, *, cas: int) -> int:
+        number = await written(path, fields, cas=cas)
+        small.kv.by_hand.destroy(path, number)
+        return number
+
+    small.kv.write = write_and_lose  # type: ignore[method-assign]
+    with pytest.raises(ConflictError):
+        await adopted(small, target)
+
+
+async def test_an_outage_while_looking_is_told_as_such(small: SmallWorld) -> None:
+    target = small.settled()
+    small.flaky_okta.fail("get_app", UnavailableError("away"))
+
+    with pytest.raises(UnavailableError):
+        await adopted(small, target)
 
 
 async def test_after_a_lost_answer_the_same_command_finds_it_done(small: SmallWorld) -> None:

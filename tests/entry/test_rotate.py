@@ -53,8 +53,14 @@ def test_each_finished_step_is_an_event_in_the_log(site: Site) -> None:
     ran = site.run("rotate", "billing")
 
     events = ran.events()
-    names = ["secret_staged", "secret_created", "secret_tried", "secret_promoted", "staging_closed"]
-    assert [event["event"] for event in events] == names
+    assert [event["event"] for event in events] == [
+        "secret_staged",
+        "secret_created",
+        "secret_tried",
+        "secret_promoted",
+        "secret_tried",
+        "staging_closed",
+    ]
     assert {(event["target"], event["org"], event["app_id"]) for event in events} == {("billing", "acme", app.id)}
     assert {event["rotation_id"] for event in events} == {site.fields()["rotation_id"]}
 
@@ -93,7 +99,8 @@ def test_json_is_stable_and_alone_on_stdout(site: Site) -> None:
     assert new is not None
     assert (target["result"], target["secret_id"], target["vault_version"]) == ("rotated", new.id, 2)
     assert (target["path"], target["proof"]["level"]) == ("secret/billing/okta", "token issued")
-    assert [step["step"] for step in target["steps"]] == ["Stage", "Create", "Verify", "Promote", "CloseStaging"]
+    steps = [step["step"] for step in target["steps"]]
+    assert steps == ["Stage", "Create", "Verify", "Promote", "Verify", "CloseStaging"]
     assert target["next"]["waiting"] == "overlap"
     assert old.id in target["next"]["detail"]
 
@@ -131,7 +138,7 @@ def test_a_revoked_secret_is_replaced_whatever_its_age(site: Site) -> None:
 
     ran = site.run("rotate", "billing", "-o", "json")
 
-    assert (ran.code, ran.target()["result"], ran.target()["found"]) == (0, "rotated", "revoked")
+    assert (ran.code, ran.target()["result"], ran.target()["found"].split(":")[0]) == (0, "rotated", "revoked")
     assert site.works(app)
     assert (older in app.secrets, older.active, revoked in app.secrets) == (True, True, False)
 
