@@ -32,7 +32,7 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
         case do.AskLog(secret):
             return await _ask_log(seen, view, world, secret)
         case do.Promote(candidate):
-            return await _promote(seen, world, candidate)
+            return await _promote(seen, view, world, candidate)
         case do.CloseStaging():
             return await _close(seen, view, world)
         case do.ScrubStaging():
@@ -142,7 +142,8 @@ async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret)
     return f"{secret.id} was switched off by {'us' if ours else 'somebody else'}"
 
 
-async def _promote(seen: Snapshot, world: World, candidate: OktaSecret) -> str:
+async def _promote(seen: Snapshot, view: View, world: World, candidate: OktaSecret) -> str:
+    """Make the candidate current. What was proven of it counts no more: what Vault now holds is proven again."""
     current, staged, app = seen.consumer.current, seen.staging, seen.app
     assert app
     assert staged.value
@@ -157,7 +158,9 @@ async def _promote(seen: Snapshot, world: World, candidate: OktaSecret) -> str:
         rotated_at=world.clock.now(),
         retiring=_retiring(seen, world, candidate),
     )
-    return await _write_consumer(seen, world, fields, cas=staged.base_version)
+    done = await _write_consumer(seen, world, fields, cas=staged.base_version)
+    view.proofs.pop(staged.value.hash, None)
+    return done
 
 
 def _retiring(seen: Snapshot, world: World, candidate: OktaSecret) -> tuple[SecretId, RetiringMode] | None:

@@ -21,7 +21,7 @@ from rotator.errors import ConflictError, InvariantError, RefusedError, RotatorE
 
 if TYPE_CHECKING:
     from rotator.core.actions import Action, Effect, Ending
-    from rotator.core.model import Proof, RotationId, Snapshot, Target
+    from rotator.core.model import OktaSecret, Proof, RotationId, Snapshot, Target
 
 MAX_ACTIONS_PER_PASS = 24  # a rotation takes six; the rest is for clearing up after others
 SURPRISES_PER_PASS = 2  # effects that end otherwise than expected, before the pass gives up
@@ -37,6 +37,7 @@ class Step:
     action: Effect
     detail: str
     surprise: RotatorError | None = None
+    current: OktaSecret | None = None  # the one in use when the step was taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class _Pass:
 
     async def _do(self, action: Effect) -> None:
         assert self.seen
-        name = type(action).__name__
+        facts, name = Facts(self.seen, self.world.clock.now()), type(action).__name__
         self.world.progress.doing(self.view.target, name)
         try:
             detail = await perform(action, self.seen, self.view, self.world)
@@ -120,7 +121,7 @@ class _Pass:
             self.steps.append(Step(action, f"{surprise}; looking again", surprise))
             self.world.progress.surprised(self.view.target, name, surprise)
             return
-        self.steps.append(Step(action, detail))
+        self.steps.append(Step(action, detail, current=next(iter(facts.matches), None)))
         self.world.progress.done(self.view.target, name, detail, rotation=self._rotation())
 
     def _rotation(self) -> RotationId | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from rotator.app.rotate import Outcome, Step
-    from rotator.core.model import Snapshot, Target
+    from rotator.core.model import OktaSecret, Snapshot, Target
 
 VERSION = 1
 LATER = "`rotator reconcile` (cron) or the next `rotator rotate`"
@@ -150,7 +150,7 @@ def _found(outcome: Outcome) -> str:
     for step in outcome.steps:
         match step.action:
             case do.Stage(reason):
-                return f"{reason.value}{_replaced(outcome.seen)}"
+                return f"{reason.value}{_replaced(step.current)}"
             case do.Adopt(secret, replace):
                 return f"revoked, and {secret.id} there in its place" if replace else "nothing in Vault yet"
             case do.Create() | do.Promote() | do.Rebase() | do.CloseStaging() | do.Discard():
@@ -160,10 +160,8 @@ def _found(outcome: Outcome) -> str:
     return ""
 
 
-def _replaced(seen: Snapshot | None) -> str:
-    current = seen.consumer.current if seen else None
-    old = [secret for secret in seen.secrets if current and secret.id == current.retiring_id] if seen else []
-    return f": {old[0].id}, made {moment(old[0].created)}" if old else ""
+def _replaced(old: OktaSecret | None) -> str:
+    return f": {old.id}, made {moment(old.created)}" if old else ""
 
 
 # --- told -----------------------------------------------------------------------------------------------------

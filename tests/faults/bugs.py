@@ -213,10 +213,10 @@ def the_promotion_is_not_compared(patch: pytest.MonkeyPatch) -> None:
     _without(patch, rotation.base_moved)
     original = effects._promote
 
-    async def force(seen: Snapshot, world: World, candidate: OktaSecret) -> str:
+    async def force(seen: Snapshot, view: View, world: World, candidate: OktaSecret) -> str:
         metadata = await world.kv.read_metadata(seen.target.consumer)
         base = metadata.current if metadata else 0
-        return await original(replace(seen, staging=replace(seen.staging, base_version=base)), world, candidate)
+        return await original(replace(seen, staging=replace(seen.staging, base_version=base)), view, world, candidate)
 
     patch.setattr(effects, "_promote", force)
 
