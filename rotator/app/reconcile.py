@@ -1,6 +1,8 @@
 """Carry many targets on: a few at a time, each by itself, and with patience for what ends by itself.
 
 * One failure never stops another target, not even a fault of this program: it becomes that target's ending.
+* Where an org or a Vault is out for several targets in a row, the rest that need it are not tried: each would take
+  its time limits and retries, and a rate limit would be hit again.
 * What waits, waits between two passes, with no lease held; each pass looks and decides afresh.
 * An order (`force`) is given until it led to a first step, so that a later pass does not order a second rotation.
 """
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_ONCE = 4
+OUT = 4  # outages in a row, each after its own retries
 SHORTEST_WAIT = timedelta(milliseconds=200)  # a time that has come already must not make a tight loop
 SHORT = frozenset({Waiting.ATTEMPT, Waiting.VERIFICATION})  # what ends by itself, and soon
 
@@ -73,7 +76,12 @@ async def reconcile(
             return await carry_on(target, world_of(target), told=told, force=force, dry_run=True)
         return await see_through(target, world_of(target), told=told, force=force, patience=patience, sleep=sleep)
 
-    return await each(targets, work, failed=lambda target, error: Outcome(target, (), error, None))
+    return await each(
+        targets,
+        work,
+        failed=lambda target, error: Outcome(target, (), error, None),
+        error_of=lambda outcome: outcome.ending if isinstance(outcome.ending, RotatorError) else None,
+    )
 
 
 async def each(
@@ -81,14 +89,25 @@ async def each(
     work: Callable[[Target], Awaitable[T]],
     *,
     failed: Callable[[Target, RotatorError], T],
+    error_of: Callable[[T], RotatorError | None] = lambda _: None,
     at_once: int = AT_ONCE,
 ) -> tuple[T, ...]:
-    """Do `work` for each target, a few at a time; what raises becomes what `failed` makes of it."""
-    turns = asyncio.Semaphore(at_once)
+    """Do `work` for each target, a few at a time; what raises becomes what `failed` makes of it.
+
+    `error_of` finds the error in what `work` returned, where it does not raise it.
+    """
+    turns, outages = asyncio.Semaphore(at_once), _Outages()
 
     async def one(target: Target) -> T:
         async with turns:
-            return await work(target)
+            outages.refuse(target)
+            try:
+                result = await work(target)
+            except UnavailableError as error:
+                outages.note(target, error)
+                raise
+            outages.note(target, error_of(result))
+            return result
 
     # Not a TaskGroup: it would cancel the others, in the middle of their effects, for the fault of one.
     ended = await asyncio.gather(*(one(target) for target in targets), return_exceptions=True)
@@ -96,6 +115,25 @@ async def each(
         failed(target, _error_of(target, result)) if isinstance(result, BaseException) else result
         for target, result in zip(targets, ended, strict=True)
     )
+
+
+class _Outages:
+    """How many targets in a row met an outage, by the org and the Vault that they need."""
+
+    def __init__(self) -> None:
+        self._row: dict[tuple[str, str], list[UnavailableError]] = {}
+
+    def note(self, target: Target, error: RotatorError | None) -> None:
+        row = self._row.setdefault((target.org, target.vault), [])
+        if isinstance(error, UnavailableError):
+            row.append(error)
+        else:
+            row.clear()
+
+    def refuse(self, target: Target) -> None:
+        row = self._row.get((target.org, target.vault), [])
+        if len(row) >= OUT:
+            raise row[-1]
 
 
 async def see_through(

@@ -37,6 +37,10 @@ class Flaky:
         """Let the next calls fail, one for each error; None lets one through."""
         self._plans[name] = [(error, done) for error in errors]
 
+    def left(self, name: str) -> int:
+        """Return how many calls are still to fail."""
+        return len(self._plans[name])
+
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._inner, name)
         if not self._plans.get(name):

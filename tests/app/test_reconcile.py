@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from rotator.app.reconcile import AT_ONCE, Patience, each, reconcile, see_through
+from rotator.app.reconcile import AT_ONCE, OUT, Patience, each, reconcile, see_through
 from rotator.core.actions import Rest, Stage, Waiting
 from rotator.core.model import Mode, Policy
 from rotator.errors import (
@@ -110,6 +111,43 @@ async def test_a_world_that_cannot_be_opened_is_that_targets_failure(small: Smal
 
     assert first.ending is refusal
     assert isinstance(second.ending, Rest)
+
+
+async def test_where_a_vault_is_out_for_several_the_rest_are_not_tried(small: SmallWorld) -> None:
+    targets = [small.settled(f"t{n}", app_id=f"0oa{n}") for n in range(20)]
+    sealed = SealedError("sealed")
+    small.flaky_kv.fail("read_metadata", *[sealed] * 20)
+
+    outcomes = await reconcile(targets, small.of)
+
+    assert {outcome.ending for outcome in outcomes} == {sealed}
+    assert 20 - small.flaky_kv.left("read_metadata") in range(OUT, OUT + AT_ONCE)
+
+
+async def test_an_outage_now_and_then_stops_nobody(small: SmallWorld) -> None:
+    targets = [small.settled(f"t{n}", app_id=f"0oa{n}") for n in range(20)]
+    small.flaky_kv.fail("read_metadata", *[SealedError("sealed"), None, None] * 30)
+
+    outcomes = await reconcile(targets, small.of)
+
+    assert any(isinstance(outcome.ending, Rest) for outcome in outcomes[-4:])
+
+
+async def test_an_outage_of_one_org_does_not_stop_another(small: SmallWorld) -> None:
+    targets = [replace(small.target(f"t{n}"), org="out") for n in range(9)]
+    targets.append(replace(small.target("fine"), org="fine"))
+    tried: list[str] = []
+
+    async def work(target: Target) -> str:
+        tried.append(target.name)
+        if target.org == "out":
+            raise RateLimitedError("429")
+        return "done"
+
+    ended = await each(targets, work, failed=lambda _, error: str(error), at_once=1)
+
+    assert ended == ("429",) * 9 + ("done",)
+    assert tried == ["t0", "t1", "t2", "t3", "fine"]
 
 
 async def test_a_dry_run_changes_nothing(small: SmallWorld) -> None:
