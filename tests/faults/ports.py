@@ -58,12 +58,15 @@ class Gate:
         self,
         faults: dict[int, Fault],
         *,
+        unreadable: frozenset[int] = frozenset(),
         before: Callable[[int, str], None],
         applied: Callable[[str, int, bool], None],
         other_process: Callable[[], None],
     ) -> None:
         self.number = 0
+        self.reads = 0
         self.names: list[str] = []
+        self._unreadable = unreadable
         self._faults = faults
         self._before = before
         self._applied = applied
@@ -106,9 +109,15 @@ class Gate:
             raise UnknownOutcomeError(f"{name}: the answer was lost")
         return result
 
+    def read(self) -> None:
+        """Let one read through, or not."""
+        self.reads += 1
+        if self.reads in self._unreadable:
+            raise UnavailableError("no answer to a read")
+
     def calm(self) -> None:
         """No more faults."""
-        self._faults = {}
+        self._faults, self._unreadable = {}, frozenset()
 
     def time_passed(self) -> None:
         """Whatever was on its way has arrived."""
@@ -144,19 +153,22 @@ class Gate:
 
 
 class GatedOkta:
-    """OktaAdmin, OktaLog and TokenEndpoint behind the gate. Reads pass freely."""
+    """OktaAdmin, OktaLog and TokenEndpoint behind the gate."""
 
     def __init__(self, okta: FakeOkta, gate: Gate, clock: ManualClock, *, sent: Callable[[str, bool], None]) -> None:
         self._okta, self._gate, self._clock, self._sent = okta, gate, clock, sent
 
     async def get_app(self, app: AppId) -> App | None:
+        self._gate.read()
         return await self._okta.get_app(app)
 
     async def list_apps(self) -> AsyncIterator[App]:
+        self._gate.read()
         async for app in self._okta.list_apps():
             yield app
 
     async def list_secrets(self, app: AppId) -> tuple[OktaSecret, ...]:
+        self._gate.read()
         return await self._okta.list_secrets(app)
 
     async def create_secret(self, app: AppId, value: SecretValue) -> OktaSecret:
@@ -180,6 +192,7 @@ class GatedOkta:
         await self._gate.effect("delete", lambda: self._okta.delete_secret(app, secret))
 
     async def deactivated_by_us(self, app: App, secret: OktaSecret) -> bool:
+        self._gate.read()
         return await self._okta.deactivated_by_us(app, secret)
 
     async def prove(self, app: App, value: SecretValue, settings: VerifySettings) -> Proof:
@@ -191,15 +204,17 @@ class GatedOkta:
 
 
 class GatedKv:
-    """KvStore behind the gate. Reads pass freely."""
+    """KvStore behind the gate."""
 
     def __init__(self, kv: FakeKv, gate: Gate) -> None:
         self._kv, self._gate = kv, gate
 
     async def read_metadata(self, path: KvPath) -> KvMetadata | None:
+        self._gate.read()
         return await self._kv.read_metadata(path)
 
     async def read(self, path: KvPath, version: int | None = None) -> KvVersion | None:
+        self._gate.read()
         return await self._kv.read(path, version)
 
     async def write(self, path: KvPath, fields: SecretFields, *, cas: int) -> int:

@@ -44,6 +44,14 @@ def _next_faults(story: Story, told: Told) -> Iterator[Story]:
                 yield Story(story.scene, (*story.faults, (number, fault)), story.acts, story.days)
 
 
+def with_one_read_unanswered(scene: Callable[[], Scene]) -> Iterator[Story]:
+    """Each read fails once, with and without a crash in the life before or after it."""
+    told = tell(Story(scene))
+    for number in range(1, told.reads + 1):
+        yield Story(scene, unreadable=(number,))
+        yield Story(scene, faults=((2, Fault.CRASH_AFTER),), unreadable=(number,))
+
+
 def with_one_act(scene: Callable[[], Scene]) -> Iterator[Story]:
     """Each person's act right before each effect, and before each of the first passes."""
     told = tell(Story(scene))

@@ -372,12 +372,14 @@ class Story:
     faults: tuple[tuple[int, Fault], ...] = ()
     acts: tuple[tuple[int, Act], ...] = ()
     days: tuple[tuple[int, Act], ...] = ()  # before the n-th pass, at leisure
+    unreadable: tuple[int, ...] = ()  # reads that get no answer
 
     def __str__(self) -> str:
         parts = [self.scene.__name__]
         parts += [f"{number}:{fault.name}" for number, fault in self.faults]
         parts += [f"{number}:{act.__name__}" for number, act in self.acts]
         parts += [f"pass {number}:{act.__name__}" for number, act in self.days]
+        parts += [f"read {number}" for number in self.unreadable]
         return " ".join(parts)
 
 
@@ -388,6 +390,7 @@ class Told:
     violations: list[Violation]
     races: list[Violation]
     effects: int
+    reads: int
     names: list[str]
     states: set[int]
     passes: int
@@ -417,7 +420,11 @@ class Stage:
         )
         self.observer.owns(*self.scene.owned)
         self.gate = Gate(
-            dict(story.faults), before=self._before, applied=self._applied, other_process=self._other_process
+            dict(story.faults),
+            unreadable=frozenset(story.unreadable),
+            before=self._before,
+            applied=self._applied,
+            other_process=self._other_process,
         )
         self.target = Target(
             name="billing",
@@ -464,7 +471,16 @@ class Stage:
             blocked=isinstance(quiet.ending, Blocked),
             people_acted=bool(self.story.acts or self.story.days) or self.scene.may_block,
         )
-        return Told(self.observer.violations, races, self.gate.number, self.gate.names, self.states, passes, self.lines)
+        return Told(
+            self.observer.violations,
+            races,
+            self.gate.number,
+            self.gate.reads,
+            self.gate.names,
+            self.states,
+            passes,
+            self.lines,
+        )
 
     def _pass(self, tries: dict[str, int], *, force: bool) -> Outcome:
         self.gate.pass_begins()

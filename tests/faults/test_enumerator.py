@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.faults import bugs
-from tests.faults.schedules import sampled, with_one_act, with_up_to_two_faults
+from tests.faults.schedules import sampled, with_one_act, with_one_read_unanswered, with_up_to_two_faults
 from tests.faults.seeds import FOUND, SHOWS
 from tests.faults.story import SCENES, Scene, Story, Told, replay, tell
 
@@ -59,6 +59,10 @@ def test_any_one_or_two_faults(scene: Callable[[], Scene]) -> None:
 @pytest.mark.timeout(300)
 def test_any_act_of_a_person_at_any_moment() -> None:
     _hold(((story, tell(story)) for scene in SCENES for story in with_one_act(scene)), "one act")
+
+
+def test_any_read_unanswered() -> None:
+    _hold(((story, tell(story)) for scene in SCENES for story in with_one_read_unanswered(scene)), "one read")
 
 
 @pytest.mark.timeout(300)
