@@ -96,6 +96,14 @@ async def test_a_fault_of_ours_is_named_with_its_place_and_kept_for_the_log(smal
     assert isinstance(outcome.ending.__cause__, ValueError)
 
 
+async def test_whoever_cancels_the_work_has_not_made_it_fail(small: SmallWorld) -> None:
+    async def work(_: Target) -> str:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await each([small.target()], work, failed=lambda _, error: str(error))
+
+
 async def test_a_world_that_cannot_be_opened_is_that_targets_failure(small: SmallWorld) -> None:
     refusal = RefusedError("no such org")
 

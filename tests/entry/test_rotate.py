@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -460,6 +463,62 @@ def test_the_program_itself_does_the_same(site: Site) -> None:
     assert "billing: rotated" in done.stdout
     assert site.works(app)
     assert site.secrets_in(done.stdout + done.stderr) == []
+
+
+def test_whoever_sits_at_a_terminal_sees_lines_instead_of_the_log(site: Site) -> None:
+    app = site.add()
+    ours, theirs = pty.openpty()
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "rotator", *site.argv("rotate", "billing")],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        env=dict(os.environ) | {"TERM": "xterm", "COLUMNS": "60"},
+    ) as process:
+        os.close(theirs)
+        shown = read_all(ours)
+        assert process.stdout
+        said = process.stdout.read()
+
+    new = site.holder(app)
+    assert new is not None
+    assert f"✓ billing  created: {new.id} is active" in shown
+    assert '"event"' not in shown
+    assert "billing: rotated" in said
+    assert site.secrets_in(shown + said) == []
+
+
+def read_all(terminal: int) -> str:
+    """Read until whoever writes has gone: Linux says so by an error."""
+    parts = []
+    with suppress(OSError):
+        while part := os.read(terminal, 65536):
+            parts.append(part)
+    os.close(terminal)
+    return b"".join(parts).decode()
+
+
+def test_ctrl_c_ends_it_without_a_traceback_and_the_next_run_settles(site: Site) -> None:
+    app = site.add()
+    hold = site.box.faults.hold(CREATE, when="after")
+    with subprocess.Popen(
+        [sys.executable, "-m", "rotator", *site.argv("rotate", "billing")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+    ) as process:
+        hold.wait(15)
+
+        process.send_signal(signal.SIGINT)
+
+        _, err = process.communicate(timeout=10)
+    hold.release()
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert site.run("rotate", "billing").code == 0
+    assert (site.works(app), len(app.secrets)) == (True, 2)
 
 
 # --- the whole life -----------------------------------------------------------------------------------------
