@@ -4,28 +4,47 @@
 * Nothing is opened, read or imported before a target needs it: an org whose key cannot be read is that target's
   failure, not everybody's.
 * Whoever opens the worlds closes them: logins that we made are given back, connections end.
+* Other settings may be followed while passes are under way: those go on with the connections that they have.
 """
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rotator.app.observe import World
+from rotator.errors import RotatorError
 from rotator.settings import AppRoleAuth, JwtAuth, KubernetesAuth, PrivateKeyJwtAuth, SswsAuth, TokenAuth
 from rotator.settings.places import lease_directory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from rotator.adapters.okta_connection import OktaConnection
     from rotator.adapters.vault_connection import Auth, VaultConnection
+    from rotator.adapters.vault_kv import VaultKv
     from rotator.core.model import Target
-    from rotator.ports import Clock, KvStore, Leases, OktaAdmin, OktaLog, Progress, TokenEndpoint
+    from rotator.ports import Clock, Leases, OktaAdmin, OktaLog, Progress, TokenEndpoint
     from rotator.settings import Org, Settings, Vault
 
     Warn = Callable[[str], None]
+    Close = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _OrgPorts:
+    """What is open to one org. Closing it twice does no harm."""
+
+    okta: OktaAdmin
+    log: OktaLog
+    tokens: TokenEndpoint
+    close: tuple[Close, ...]
+
+    async def aclose(self) -> None:
+        for each in self.close:
+            await each()
 
 
 class Worlds:
@@ -38,7 +57,7 @@ class Worlds:
         *,
         progress: Progress,
         clock: Clock,
-        leases: Leases,
+        leases_in: Path,
         warn: Warn,
     ) -> None:
         """Open nothing yet; `closing` gets what is to be closed in the end."""
@@ -48,11 +67,12 @@ class Worlds:
         self._closing = closing
         self._progress = progress
         self.clock = clock
-        self._leases = leases
+        self._leases_in = leases_in
+        self._leases = _leases(settings, leases_in)
         self._warn = warn
         self._mint = RandomMint()
-        self._orgs: dict[str, tuple[OktaAdmin, OktaLog, TokenEndpoint]] = {}
-        self._vaults: dict[str, KvStore] = {}
+        self._orgs: dict[str, _OrgPorts] = {}
+        self._vaults: dict[str, VaultKv] = {}
 
     def of(self, target: Target) -> World:
         """Return the ports for a target; `ConfigError` if its org or its Vault cannot even be tried."""
@@ -60,11 +80,11 @@ class Worlds:
             self._orgs[target.org] = self._open_org(self._settings.orgs[target.org])
         if target.vault not in self._vaults:
             self._vaults[target.vault] = self._open_vault(self._settings.vaults[target.vault])
-        okta, log, tokens = self._orgs[target.org]
+        org = self._orgs[target.org]
         return World(
-            okta=okta,
-            log=log,
-            tokens=tokens,
+            okta=org.okta,
+            log=org.log,
+            tokens=org.tokens,
             kv=self._vaults[target.vault],
             leases=self._leases,
             clock=self.clock,
@@ -72,7 +92,36 @@ class Worlds:
             progress=self._progress,
         )
 
-    def _open_org(self, org: Org) -> tuple[OktaAdmin, OktaLog, TokenEndpoint]:
+    async def keep_alive(self) -> dict[str, RotatorError | None]:
+        """Renew the logins at Vaults that are due; return what came of it, by alias."""
+        found: dict[str, RotatorError | None] = {}
+        for alias, kv in tuple(self._vaults.items()):
+            try:
+                await kv.renew_if_due()
+            except RotatorError as error:
+                found[alias] = error
+            else:
+                found[alias] = None
+        return found
+
+    def follow(self, settings: Settings) -> AsyncExitStack:
+        """Go over to other settings; close what is returned once no pass that began before is under way.
+
+        Every org is opened anew: its key or token is read at that time, and may have been replaced where it lies. A
+        Vault that stays as it was keeps its login, which a wrapped secret id cannot give twice.
+        """
+        left = AsyncExitStack()
+        for org in self._orgs.values():
+            left.push_async_callback(org.aclose)
+        self._orgs.clear()
+        for alias in tuple(self._vaults):
+            if self._settings.vaults[alias] != settings.vaults.get(alias):
+                left.push_async_callback(self._vaults.pop(alias).aclose)
+        self._settings = settings
+        self._leases = _leases(settings, self._leases_in)
+        return left
+
+    def _open_org(self, org: Org) -> _OrgPorts:
         from rotator.adapters.okta_admin import OktaSdkAdmin
         from rotator.adapters.okta_log import OktaSystemLog
         from rotator.adapters.okta_session import OktaSession
@@ -80,11 +129,11 @@ class Worlds:
 
         connection = okta_connection(org)
         session, tokens = OktaSession(connection, self.clock), OktaTokenEndpoint(connection, self.clock)
-        self._closing.push_async_callback(session.aclose)
-        self._closing.push_async_callback(tokens.aclose)
-        return OktaSdkAdmin(session), OktaSystemLog(session), tokens
+        ports = _OrgPorts(OktaSdkAdmin(session), OktaSystemLog(session), tokens, (session.aclose, tokens.aclose))
+        self._closing.push_async_callback(ports.aclose)
+        return ports
 
-    def _open_vault(self, vault: Vault) -> KvStore:
+    def _open_vault(self, vault: Vault) -> VaultKv:
         from rotator.adapters.vault_kv import VaultKv
 
         kv = VaultKv(vault_connection(vault), self.clock, warn=self._warn)
@@ -101,12 +150,17 @@ async def open_worlds(
     `warn` is told what Vault says besides; `clock` and `leases_in` are for tests and the sandbox.
     """
     from rotator.adapters.clock import SystemClock
+
+    clock = clock or SystemClock()
+    leases_in = leases_in or lease_directory()
+    async with AsyncExitStack() as closing:
+        yield Worlds(settings, closing, progress=progress, clock=clock, leases_in=leases_in, warn=warn)
+
+
+def _leases(settings: Settings, directory: Path) -> Leases:
     from rotator.adapters.leases import FileLeases
 
-    hosts = {alias: org.host for alias, org in settings.orgs.items()}
-    leases = FileLeases(leases_in or lease_directory(), hosts)
-    async with AsyncExitStack() as closing:
-        yield Worlds(settings, closing, progress=progress, clock=clock or SystemClock(), leases=leases, warn=warn)
+    return FileLeases(directory, {alias: org.host for alias, org in settings.orgs.items()})
 
 
 def okta_connection(org: Org) -> OktaConnection:

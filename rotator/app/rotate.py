@@ -17,9 +17,18 @@ from rotator.core.actions import AskLog, Blocked, Rest, Verify, Waiting
 from rotator.core.facts import Facts
 from rotator.core.model import Mode, Order, OrderMode, StagingState
 from rotator.core.rotation import next_action
-from rotator.errors import ConflictError, InvariantError, RefusedError, RotatorError, UnknownOutcomeError
+from rotator.errors import (
+    ConflictError,
+    InvariantError,
+    RefusedError,
+    RotatorError,
+    UnavailableError,
+    UnknownOutcomeError,
+)
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rotator.core.actions import Action, Effect, Ending
     from rotator.core.model import OktaSecret, Proof, RotationId, Snapshot, Target
 
@@ -42,13 +51,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a pass over one target ended: at rest, blocked, or with an error; `planned` is what `observe` left undone."""
+    """How a pass over one target ended: at rest, blocked, or with an error.
+
+    `planned` is what `observe` left undone, `failed` what was being done when it ended with an error.
+    """
 
     target: Target
     steps: tuple[Step, ...]
     ending: Ending | RotatorError
     seen: Snapshot | None
     planned: Effect | None = None
+    failed: Effect | None = None
 
     @property
     def proof(self) -> Proof | None:
@@ -65,14 +78,16 @@ async def carry_on(
     force: bool = False,
     dry_run: bool = False,
     tries: dict[str, int] | None = None,
+    deadline: datetime | None = None,
 ) -> Outcome:
     """Do what is to be done for a target now, under its lease. Errors of ours become the ending.
 
     `told`: a person named the target, so that policy `manual` begins what is due. `force`: order a new secret first.
     `dry_run`: as policy `observe` does, look and plan. `tries`: what a process remembers of test requests, by hash.
+    `deadline`: after it no further action is begun; one that was is seen through.
     """
     view = View(target, world, told=told or force, tries={} if tries is None else tries)
-    one_pass = _Pass(view, world, hands_off=dry_run or target.policy.mode is Mode.OBSERVE)
+    one_pass = _Pass(view, world, hands_off=dry_run or target.policy.mode is Mode.OBSERVE, deadline=deadline)
     try:
         if one_pass.hands_off:
             return await one_pass.run(force=force)
@@ -89,9 +104,11 @@ class _Pass:
     view: View
     world: World
     hands_off: bool
+    deadline: datetime | None = None
     steps: list[Step] = field(default_factory=list)
     seen: Snapshot | None = None
     surprises: int = 0
+    doing: Effect | None = None  # None while looking
 
     async def run(self, *, force: bool) -> Outcome:
         if force and (ordered := await self._order()) is not None:
@@ -100,10 +117,13 @@ class _Pass:
             action = await self._next()
             if isinstance(action, Rest | Blocked) or (self.hands_off and not isinstance(action, Verify | AskLog)):
                 return self._ending(action)
+            if self.deadline is not None and self.world.clock.now() >= self.deadline:
+                raise UnavailableError(f"{self.view.target.name}: too slow to be finished in this pass")
             await self._do(action)
         raise InvariantError(f"{self.view.target.name}: no rest after {MAX_ACTIONS_PER_PASS} actions")
 
     async def _next(self) -> Action:
+        self.doing = None
         self.seen = await self.view.look()
         return next_action(self.seen, self.world.clock.now())
 
@@ -111,6 +131,7 @@ class _Pass:
         assert self.seen
         facts, name = Facts(self.seen, self.world.clock.now()), type(action).__name__
         self.world.progress.doing(self.view.target, name)
+        self.doing = action
         try:
             detail = await perform(action, self.seen, self.view, self.world)
         except (ConflictError, UnknownOutcomeError, RefusedError) as surprise:
@@ -154,7 +175,7 @@ class _Pass:
         return self.outcome(Rest(None, Waiting.TOLD), planned=action)
 
     def outcome(self, ending: Ending | RotatorError, planned: Effect | None = None) -> Outcome:
-        return Outcome(self.view.target, tuple(self.steps), ending, self.seen, planned)
+        return Outcome(self.view.target, tuple(self.steps), ending, self.seen, planned, self.doing)
 
 
 def _worth_a_look(surprise: RotatorError) -> bool:

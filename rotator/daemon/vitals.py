@@ -97,6 +97,11 @@ class Pulse:
     last: dict[str, LastLook] = field(default_factory=dict)
     under_way: set[str] = field(default_factory=set)
     reach: dict[Side, Reach] = field(default_factory=dict)
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count from now, until a tick has finished."""
+        self.began = self.monotonic()
 
     def tick_finished(self, now: datetime) -> None:
         """Note that the loop has come round."""
@@ -137,9 +142,14 @@ class Vitals:
         return self._pulse.ticks
 
     @property
+    def silence(self) -> float:
+        """How many seconds ago the last tick finished, or the daemon began if none has."""
+        return self._pulse.monotonic() - self._pulse.began if self.tick_age is None else self.tick_age
+
+    @property
     def alive(self) -> bool:
-        """Whether ticks still finish: the last one is younger than two and a bit."""
-        return self.tick_age is not None and self.tick_age <= 2.2 * self.tick_every.total_seconds() + 5
+        """Whether ticks finish: the last one is younger than three, and a moment. The first one has as long."""
+        return self.silence <= 3 * self.tick_every.total_seconds() + 5
 
     @property
     def stopping(self) -> bool:
