@@ -22,12 +22,15 @@ import requests
 
 from rotator.adapters.okta_tokens import NO_SUCH_TOKEN
 from rotator.cli.demo import play
+from rotator.cli.demo_findings import Tried
 from rotator.cli.demo_screen import Screen
 from rotator.cli.demo_site import Site, open_site
 from rotator.cli.main import main
 from rotator.cli.options import Invocation
+from rotator.sandbox.consumer import Credentials, Granted
 from rotator.sandbox.furnish import furnish
 from rotator.sandbox.scenes import FLEET, Expected
+from rotator.sandbox.vault_settings import VaultSettings
 from rotator.sandbox.world import Sandbox
 
 if TYPE_CHECKING:
@@ -151,6 +154,27 @@ def test_an_application_that_is_refused_makes_it_fail(clean: None, capsys: pytes
     assert [each["as_it_should_be"] for each in told["consumers"]] == [True, True, False, False]
 
 
+@pytest.mark.parametrize(
+    ("which", "granted", "right"),
+    [
+        pytest.param("now", Granted(200, None, 3600), True, id="the current one gets a token"),
+        pytest.param(
+            "overlap", Granted(401, "invalid_client", None), False, id="one in its overlap must not be refused"
+        ),
+        pytest.param("retired", Granted(401, "invalid_client", None), True, id="a retired one is refused"),
+        pytest.param("retired", Granted(200, None, 3600), False, id="a retired one must not get a token"),
+        pytest.param("retired", Granted(400, "invalid_scope", None), False, id="nor be refused for another reason"),
+        pytest.param("now", None, False, id="nothing to read is never right"),
+    ],
+)
+def test_what_an_application_gets_is_judged_by_which_secret_it_has(
+    which: str, granted: Granted | None, right: bool
+) -> None:
+    read = Credentials(1, "0oa", "a-secret-of-some-length") if granted else None
+
+    assert Tried("orders-api", which, read, granted).as_it_should_be is right
+
+
 def test_without_a_place_for_its_files_it_says_what_it_needs(
     clean: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -218,7 +242,7 @@ NO_SECRETS = {"Basic", "Bearer", "SSWS", NO_SUCH_TOKEN}
 def overheard(tmp_path: Path) -> Iterator[tuple[Site, set[str]]]:
     """Return a site whose every word passes a listener, and what that heard."""
     heard: set[str] = set()
-    with Sandbox() as box:
+    with Sandbox(vault=VaultSettings(root_token="s.root-of-the-sandbox-overheard")) as box:
         site = Site(box, furnish(box, FLEET), tmp_path)
         box.okta_url = box.serve("okta", Listener(box.okta, heard))
         box.vault_url = box.serve("vault", Listener(box.vault, heard))
