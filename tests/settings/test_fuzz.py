@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # The folder of a test is shared by its examples; each writes the same file anew.
-FUZZED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FINE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+FUZZED = settings(max_examples=150, deadline=None, suppress_health_check=FINE)
 SOON = 1.0  # seconds
 
 
