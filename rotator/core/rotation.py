@@ -151,7 +151,8 @@ def base_moved(facts: Facts) -> Action | None:
     """Row 6: somebody wrote to the consumer path since we staged."""
     if facts.staging.state is not StagingState.STAGED or facts.consumer.latest == facts.staging.base_version:
         return None
-    if (facts.value.hash if facts.value else None) == facts.staging.base_hash:
+    unchanged = facts.value.hash == facts.staging.base_hash if facts.value else facts.never_held
+    if unchanged:
         return Rebase()
     return Discard("the consumer path has changed")
 

@@ -281,6 +281,16 @@ def minutes(count: float) -> timedelta:
             "row 6a, F15: a harmless extra field does not discard the candidate",
         ),
         case(
+            seen(OLD_A, vault=consumer(by_hand(1, None)), staging=staged(B, base_hash=A.hash)),
+            Rebase(),
+            "row 6a: nor does one at a path that has never held a secret",
+        ),
+        case(
+            seen(OLD_A, vault=consumer(V1A, by_hand(2, None)), staging=staged(B, base=V1A)),
+            Discard("the consumer path has changed"),
+            "row 6b: a path that lost its secret discards the candidate",
+        ),
+        case(
             seen(OLD_A, secret(B), vault=consumer(V1A, by_hand(2, F)), staging=staged(B, base=V1A)),
             Discard("the consumer path has changed"),
             "row 6b: another value at the path discards the candidate",
