@@ -12,8 +12,9 @@ import json
 import secrets
 import sys
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import aiohttp
 import httpx2
@@ -24,6 +25,11 @@ from okta.api.application_sso_public_keys_api import ApplicationSSOPublicKeysApi
 from okta.cache.no_op_cache import NoOpCache
 from okta.models.o_auth2_client_secret_request_body import OAuth2ClientSecretRequestBody
 from okta.request_executor import RequestExecutor
+
+from tests.bench.calls import NEEDED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MOUNT = "secret"
 
@@ -71,84 +77,92 @@ class Clients:
     kv: Any
     http: httpx2.AsyncClient
     session: aiohttp.ClientSession
-    token_url: str
 
     @classmethod
     def open(cls, task: Task) -> Clients:
         session = aiohttp.ClientSession()
         vault = hvac.Client(url=task["vault_url"], token=task["vault_token"])
-        return cls(
-            Okta(task, session),
-            vault.secrets.kv.v2,
-            httpx2.AsyncClient(),
-            session,
-            f"{task['okta_url']}/oauth2/default/v1",
-        )
+        return cls(Okta(task, session), vault.secrets.kv.v2, httpx2.AsyncClient(), session)
 
     async def close(self) -> None:
         await self.http.aclose()
         await self.session.close()
 
-    def read(self, path: str) -> Any:
-        return self.kv.read_secret_version(path, mount_point=MOUNT, raise_on_deleted_version=True)["data"]
 
-    def look(self, path: str) -> Any:
-        return self.kv.read_secret_metadata(path, mount_point=MOUNT)
+class Rotation:
+    """The calls of one rotation, each by its name."""
 
-    def write(self, path: str, fields: dict[str, str], cas: int) -> int:
-        version: int = self.kv.create_or_update_secret(path, fields, cas=cas, mount_point=MOUNT)["data"]["version"]
+    def __init__(self, task: Task, clients: Clients) -> None:
+        self._okta, self._kv, self._http = clients.okta, clients.kv, clients.http
+        self._task = task
+        self._tokens = f"{task['okta_url']}/oauth2/default/v1"
+        self._value = secrets.token_urlsafe(48)
+        self._hash = urlsafe_b64encode(hashlib.sha256(self._value.encode()).digest()[:16]).rstrip(b"=").decode()
+        self._old = self._made = self._token = ""
+        self._read: dict[str, Any] = {}
+        self._staged = 0
+
+    async def make(self, calls: Sequence[str]) -> None:
+        """Make these calls, one after the other."""
+        for call in calls:
+            name, _, path = call.partition(" ")
+            if path:
+                getattr(self, name)(self._task[path])  # type: ignore[literal-required]
+            else:
+                await getattr(self, name)()
+
+    async def app(self) -> None:
+        await self._okta.ask(self._okta.get_application, self._task["app"])
+
+    async def list(self) -> None:
+        self._old = (await self._okta.ask(self._okta.list_o_auth2_client_secrets, self._task["app"]))[0].id
+
+    async def create(self) -> None:
+        body = OAuth2ClientSecretRequestBody(client_secret=self._value)
+        made = await self._okta.ask(self._okta.create_o_auth2_client_secret, self._task["app"], body)
+        assert made.secret_hash == self._hash
+        self._made = made.id
+
+    async def token(self) -> None:
+        granted = await self._post("token", {"grant_type": "client_credentials", "scope": self._task["scope"]})
+        self._token = granted.json()["access_token"]
+
+    async def revoke(self) -> None:
+        await self._post("revoke", {"token": self._token, "token_type_hint": "access_token"})
+
+    async def _post(self, endpoint: str, form: dict[str, str]) -> httpx2.Response:
+        auth = OAuth2ClientAuth(self._read["data"]["client_id"], self._value, "client_secret_basic")
+        return (await self._http.post(f"{self._tokens}/{endpoint}", data=form, auth=auth)).raise_for_status()
+
+    def look(self, path: str) -> None:
+        with suppress(hvac.exceptions.InvalidPath):
+            self._kv.read_secret_metadata(path, mount_point=MOUNT)
+
+    def read(self, path: str) -> None:
+        found = self._kv.read_secret_version(path, mount_point=MOUNT, raise_on_deleted_version=True)["data"]
+        if path == self._task["path"]:
+            self._read = found
+
+    def write(self, path: str) -> None:
+        if path == self._task["staging"]:
+            held = {"state": "staged", "client_secret": self._value, "secret_hash": self._hash}
+            self._staged = self._write(path, {"state": "empty"} if self._staged else held, cas=self._staged)
+            return
+        new = {"client_secret": self._value, "client_secret_id": self._made, "retiring_secret_id": self._old}
+        self._write(path, {**self._read["data"], **new}, cas=self._read["metadata"]["version"])
+
+    def _write(self, path: str, fields: dict[str, str], *, cas: int) -> int:
+        version: int = self._kv.create_or_update_secret(path, fields, cas=cas, mount_point=MOUNT)["data"]["version"]
         return version
 
-    async def prove(self, client_id: str, value: str, scope: str) -> None:
-        """Get a token as the app would, and revoke it."""
-        auth = OAuth2ClientAuth(client_id, value, "client_secret_basic")
-        form = {"grant_type": "client_credentials", "scope": scope}
-        granted = await self.http.post(f"{self.token_url}/token", data=form, auth=auth)
-        granted.raise_for_status()
-        form = {"token": granted.json()["access_token"], "token_type_hint": "access_token"}
-        (await self.http.post(f"{self.token_url}/revoke", data=form, auth=auth)).raise_for_status()
-
-
-async def rotate(task: Task, clients: Clients, *, careful: bool) -> None:
-    """Rotate one app; `careful` adds the looks that rotator takes between its effects, to have as many calls as it."""
-    value = secrets.token_urlsafe(48)
-    value_hash = urlsafe_b64encode(hashlib.sha256(value.encode()).digest()[:16]).rstrip(b"=").decode()
-    okta, path, staging = clients.okta, task["path"], task["staging"]
-
-    async def look(*paths: str) -> None:
-        for each in paths if careful else ():
-            clients.look(each)
-
-    if careful:
-        await okta.ask(okta.get_application, task["app"])
-    old = (await okta.ask(okta.list_o_auth2_client_secrets, task["app"]))[0]
-    await look(path)
-    current = clients.read(path)
-    staged = clients.write(staging, {"state": "staged", "client_secret": value, "secret_hash": value_hash}, 0)
-    await look(staging, path)
-    if careful:
-        clients.read(staging)
-    body = OAuth2ClientSecretRequestBody(client_secret=value)
-    made = await okta.ask(okta.create_o_auth2_client_secret, task["app"], body)
-    assert made.secret_hash == value_hash
-    await look(path)
-    await clients.prove(current["data"]["client_id"], value, task["scope"])
-    await look(path)
-    fields = {**current["data"], "client_secret": value, "client_secret_id": made.id, "retiring_secret_id": old.id}
-    clients.write(path, fields, current["metadata"]["version"])
-    await look(path)
-    assert clients.read(path)["data"]["client_secret"] == value
-    clients.write(staging, {"state": "empty"}, staged)
-    clients.kv.destroy_secret_versions(staging, [staged], mount_point=MOUNT)
-    await look(staging, path)
-    if careful:
-        clients.read(staging)
+    def destroy(self, path: str) -> None:
+        self._kv.destroy_secret_versions(path, [self._staged - 1], mount_point=MOUNT)
 
 
 async def one(task: Task) -> None:
     """Open, rotate, close."""
     clients = Clients.open(task)
-    await rotate(task, clients, careful=False)
+    await Rotation(task, clients).make(NEEDED)
     await clients.close()
 
 

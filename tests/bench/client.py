@@ -1,7 +1,8 @@
 """One process that rotates by turns: with rotator, and by bare calls; what each took is printed as JSON.
 
-`rotations CONFIG TASK...`: of three tasks each, the first is rotator's, the second has the calls that the work needs,
-the third as many calls as rotator makes. `later CONFIG TARGET DAYS`: one pass over a target, so many days from now.
+`rotations CONFIG CALLS TASK...`: of three tasks each, the first is rotator's, the second has the calls that the work
+needs, the third those that are named, which rotator makes.
+`later CONFIG TARGET DAYS`: one pass over a target, so many days from now.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from typing import TYPE_CHECKING
 
 from rotator.app.rotate import carry_on
 from rotator.cli.progress import LogProgress, log_warning
+from rotator.core.actions import Promote
 from rotator.errors import RotatorError
 from rotator.logs import start
 from rotator.settings import find_targets, load
 from rotator.wiring import open_worlds
-from tests.bench.bare import Clients, rotate
+from tests.bench.bare import Clients, Rotation
+from tests.bench.calls import NEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -41,7 +44,9 @@ class LaterClock:
         return datetime.now(UTC) + self._by
 
 
-async def rotations(settings: Settings, rounds: list[list[Task]]) -> dict[str, list[tuple[float, float]]]:
+async def rotations(
+    settings: Settings, calls: list[str], rounds: list[list[Task]]
+) -> dict[str, list[tuple[float, float]]]:
     """Rotate by turns; return seconds of CPU and on the wall for each."""
     took: dict[str, list[tuple[float, float]]] = {"rotator": [], "needed": [], "same": []}
     clients = Clients.open(rounds[0][0])
@@ -51,12 +56,12 @@ async def rotations(settings: Settings, rounds: list[list[Task]]) -> dict[str, l
             (target,) = find_targets(settings, [task["app"]])
             outcome = await carry_on(target, worlds.of(target), told=True)
             assert not isinstance(outcome.ending, RotatorError), outcome.ending
-            assert len(outcome.steps) == 5, outcome.steps
+            assert any(isinstance(step.action, Promote) for step in outcome.steps), outcome.steps
 
         for mine, needed, same in rounds:
             took["rotator"].append(await _timed(ours(mine)))
-            took["needed"].append(await _timed(rotate(needed, clients, careful=False)))
-            took["same"].append(await _timed(rotate(same, clients, careful=True)))
+            took["needed"].append(await _timed(Rotation(needed, clients).make(NEEDED)))
+            took["same"].append(await _timed(Rotation(same, clients).make(calls)))
     await clients.close()
     return {who: figures[WARM_UP:] for who, figures in took.items()}
 
@@ -83,9 +88,9 @@ def main(command: str, config: str, *rest: str) -> None:
         name, days = rest
         print(json.dumps(asyncio.run(later(settings, name, timedelta(days=float(days))))))
         return
-    tasks = [json.loads(task) for task in rest]
+    calls, *tasks = [json.loads(one) for one in rest]
     rounds = [tasks[n : n + 3] for n in range(0, len(tasks), 3)]
-    print(json.dumps(asyncio.run(rotations(settings, rounds))))
+    print(json.dumps(asyncio.run(rotations(settings, calls, rounds))))
 
 
 if __name__ == "__main__":
