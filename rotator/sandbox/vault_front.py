@@ -168,7 +168,8 @@ def _json_problem(body: bytes) -> str:
     try:
         json.loads(body.decode("latin-1"))
     except json.JSONDecodeError as problem:
-        before, after = problem.doc[: problem.pos].rstrip(), problem.doc[problem.pos :].lstrip()
+        at = problem.pos + problem.msg.startswith("Illegal trailing comma")  # Python 3.13 points at the comma
+        before, after = problem.doc[:at].rstrip(), problem.doc[at:].lstrip()
         if not after:
             return "unexpected EOF"
         found = f"invalid character '{after[0]}'" if after[0] != "'" else r"invalid character '\''"
