@@ -79,7 +79,7 @@ def _result_at_rest(outcome: Outcome, rest: Rest, facts: Facts, *, told: bool, f
         return Result.WAITING, 4
     if _did(outcome, do.Adopt) and facts.alive is not None and not promoted:
         return Result.ADOPTED, 0
-    if _unfinished(facts, rest) or (force and not outcome.steps):
+    if _unfinished(facts) or (force and not outcome.steps):
         return Result.WAITING, 1 if told and rest.waiting is not Waiting.WINDOW else 0
     if promoted:
         return Result.ROTATED, 0
@@ -87,12 +87,10 @@ def _result_at_rest(outcome: Outcome, rest: Rest, facts: Facts, *, told: bool, f
     return (Result.CARRIED_ON if acted else Result.NOTHING_DUE), 0
 
 
-def _unfinished(facts: Facts, rest: Rest) -> bool:
+def _unfinished(facts: Facts) -> bool:
     """Say whether something is due, or under way, that cannot be finished now."""
     if facts.staging.state is not StagingState.EMPTY or facts.alive is None or facts.order is not None:
         return True
-    if rest.waiting is Waiting.TOLD:
-        return bool(rest.detail)
     return facts.now >= facts.alive.created + facts.policy.rotate_after
 
 

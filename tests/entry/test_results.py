@@ -10,7 +10,7 @@ import pytest
 
 from rotator.app.rotate import Outcome, Step
 from rotator.cli.report import age, as_lines, report, what_comes_next
-from rotator.cli.results import Result, result_of
+from rotator.cli.results import Result, exit_code, result_of
 from rotator.core import actions as do
 from rotator.core.actions import Block, Blocked, Rest, Waiting
 from rotator.core.facts import Facts
@@ -170,6 +170,24 @@ def test_a_step_that_nobody_can_be_sure_of_did_nothing() -> None:
     lost = Step(do.Promote(NEW), "no answer; looking again", ConflictError("late"))
 
     assert result(Outcome(TARGET, (lost,), NEXT, FINE)) == (Result.NOTHING_DUE, 0)
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"),
+    [
+        ([], 0),
+        ([0, 0], 0),
+        ([0, 4], 4),
+        ([1], 1),
+        ([0, 1], 3),
+        ([4, 5], 3),
+        ([5, 5], 5),
+        ([1, 5], 1),
+        ([2, 2], 2),
+    ],
+)
+def test_the_exit_code_of_several_tells_whether_all_or_some_failed(codes: list[int], code: int) -> None:
+    assert exit_code(codes) == code
 
 
 # --- told ---------------------------------------------------------------------------------------------------

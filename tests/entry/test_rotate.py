@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from rotator.cli.results import Result, exit_code
+from rotator.cli.results import Result
 from rotator.sandbox.journal import Wanted
 from tests.entry.site import APPS, SCOPE, WRITES, Site
 
@@ -420,24 +420,6 @@ def test_a_paused_target_rests(site: Site) -> None:
     assert ran.code == 4
     assert "paused" in ran.out
     assert "change 4711" in ran.out
-
-
-@pytest.mark.parametrize(
-    ("codes", "code"),
-    [
-        ([], 0),
-        ([0, 0], 0),
-        ([0, 4], 4),
-        ([1], 1),
-        ([0, 1], 3),
-        ([4, 5], 3),
-        ([5, 5], 5),
-        ([1, 5], 1),
-        ([2, 2], 2),
-    ],
-)
-def test_the_exit_code_of_several_tells_whether_all_or_some_failed(codes: list[int], code: int) -> None:
-    assert exit_code(codes) == code
 
 
 def test_a_run_without_targets_is_fine(site: Site) -> None:
