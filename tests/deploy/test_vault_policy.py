@@ -106,6 +106,11 @@ class Life:
         }
         return load(self._write("config.yaml", json.dumps(document)), environ={}, home=self.folder)
 
+    async def whole(self) -> None:
+        """Live through everything that asks Vault for something."""
+        await self.login()
+        await self.rotation()
+
     async def login(self) -> None:
         """Take a token that was given; then log in, renew the login, and give it back."""
         approle = {"method": "approle", "role_id": self.role.role_id, "secret_id_file": "secret-id"}
@@ -152,8 +157,7 @@ async def test_a_whole_rotation_passes_under_the_policy_that_ships(box: Sandbox,
     life = Life(box, tmp_path, RULES)
     before = {name: app.secrets[0].id for name, app in life.apps.items()}
 
-    await life.login()
-    await life.rotation()
+    await life.whole()
 
     for name, app in life.apps.items():
         (secret,) = app.secrets
@@ -177,8 +181,7 @@ async def test_each_capability_is_needed(box: Sandbox, tmp_path: Path, pattern: 
     life = Life(box, tmp_path, without(pattern, capability))
 
     with pytest.raises(RefusedByPolicyError) as refused:
-        await life.login()
-        await life.rotation()
+        await life.whole()
 
     assert pattern.removesuffix("*") in str(refused.value)
 
