@@ -1,0 +1,167 @@
+"""Predicaments that the documents speak of: how a target gets into one, and what a person does about it elsewhere.
+
+Each takes the reader and sees to it that `reader.app` is in it; `mend` is what people do in Okta's console or in the
+configuration, where a document tells them to in words rather than in commands.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.entry.reader import Reader
+
+    Act = Callable[[Reader], None]
+
+UNKNOWN = "unknown-to-okta-and-to-us"
+
+
+class Predicament(NamedTuple):
+    """How it comes about, and what is done about it beside the document's commands."""
+
+    make: Act
+    mend: Act | None = None
+
+
+def _nothing(_: Reader) -> None:
+    """Expired as it is."""
+
+
+def _rotated(reader: Reader) -> None:
+    assert reader.run("rotator reconcile").code == 0
+
+
+def _record(reader: Reader, **fields: str) -> None:
+    reader.box.vault.put("secret", reader.staging, {"state": "empty", **fields})
+
+
+def _unreadable(reader: Reader) -> None:
+    _record(reader)
+    reader.box.vault.put("secret", reader.staging, {"state": "half-way"})
+
+
+def _out_of_sight(reader: Reader) -> None:
+    reader.may(apps=frozenset())
+
+
+def _in_sight(reader: Reader) -> None:
+    reader.may(apps=None)
+
+
+def _hide_values(reader: Reader) -> None:
+    reader.may(view_secrets=False)
+
+
+def _show_values(reader: Reader) -> None:
+    reader.may(view_secrets=True)
+
+
+def _anothers(reader: Reader) -> None:
+    reader.box.vault.put("kv", reader.path, {"client_id": reader.portal.client_id, "client_secret": UNKNOWN})
+
+
+def _deleted(reader: Reader) -> None:
+    reader.box.vault.delete("kv", reader.path)
+
+
+def _emptied(reader: Reader) -> None:
+    reader.box.vault.delete_metadata("kv", reader.path)
+
+
+def _removed(reader: Reader) -> None:
+    _record(reader, base_version="4")
+    _emptied(reader)
+
+
+def _two_active(reader: Reader) -> None:
+    _emptied(reader)
+    reader.example["ocs4example4example4"] = reader.box.okta.add_secret_by_admin(reader.app).id
+
+
+def _hidden(reader: Reader) -> None:
+    _emptied(reader)
+    _hide_values(reader)
+
+
+def _unmatched(reader: Reader) -> None:
+    _hide_values(reader)
+    reader.box.okta.settings.switch("hash_formula", "unknown")
+
+
+def _unknown(reader: Reader) -> None:
+    reader.box.vault.put("kv", reader.path, {"client_secret": UNKNOWN})
+
+
+def _refused(reader: Reader) -> None:
+    """The old one's overlap is over, so that the current one is tried before anything is switched off."""
+    old, new = reader.app.secrets[-1], reader.box.okta.add_secret_by_admin(reader.app)
+    reader.box.vault.put("kv", reader.path, {"client_id": reader.app.client_id, "client_secret": new.value})
+    key = reader.box.vault.key("kv", reader.path)
+    assert key
+    key.versions[2].created = old.created + timedelta(days=50)
+    reader.box.okta.refuse_tokens("invalid_client_secret", times=20)
+
+
+def _accepted(reader: Reader) -> None:
+    reader.box.okta.org.scripted_refusals.clear()
+
+
+def _crowded(reader: Reader) -> None:
+    reader.box.okta.add_secret_by_admin(reader.app)
+
+
+def _less_crowded(reader: Reader) -> None:
+    other = reader.app.secrets[-1].id
+    reader.box.okta.revoke(reader.app, other)
+    reader.box.okta.delete_secret_by_admin(reader.app, other)
+
+
+def _at_the_cap(reader: Reader) -> None:
+    now = reader.box.clock.now().isoformat()
+    _record(reader, made=json.dumps([{"hash": f"h{number}", "at": now} for number in range(4)]))
+
+
+def _cap_raised(reader: Reader) -> None:
+    config = reader.folder / "rotator.yaml"
+    config.write_text(config.read_text().replace("mode: auto", "mode: auto, daily_cap: 5"))
+
+
+def _app_off(reader: Reader) -> None:
+    reader.box.okta.deactivate_app_by_admin(reader.app)
+
+
+def _app_on(reader: Reader) -> None:
+    reader.box.okta.activate_app_by_admin(reader.app)
+
+
+def _by_key(reader: Reader) -> None:
+    _rotated(reader)
+    reader.box.okta.set_auth_method_by_admin(reader.app, "private_key_jwt")
+
+
+def _by_secret(reader: Reader) -> None:
+    reader.box.okta.set_auth_method_by_admin(reader.app, "client_secret_basic")
+
+
+PREDICAMENTS = {
+    "expired": Predicament(_nothing),
+    "rotated": Predicament(_rotated),
+    "record unreadable": Predicament(_unreadable),
+    "app missing": Predicament(_out_of_sight, _in_sight),
+    "app inactive": Predicament(_app_off, _app_on),
+    "app has no client secret": Predicament(_by_key, _by_secret),
+    "path belongs to another client": Predicament(_anothers),
+    "consumer version deleted": Predicament(_deleted),
+    "consumer path was removed and made anew": Predicament(_removed),
+    "two active secrets": Predicament(_two_active),
+    "value hidden by Okta": Predicament(_hidden, _show_values),
+    "cannot match the value in Vault": Predicament(_unmatched, _show_values),
+    "unknown value in Vault": Predicament(_unknown),
+    "refused although active": Predicament(_refused, _accepted),
+    "both slots taken": Predicament(_crowded, _less_crowded),
+    "daily cap reached": Predicament(_at_the_cap, _cap_raised),
+}
