@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
+    "run": Row("rotator.cli.run", "run", "Keep every target fresh, until told to stop: the daemon."),
     "rotate": Row("rotator.cli.act", "rotate", "Rotate targets now, to promoted and verified."),
     "reconcile": Row("rotator.cli.act", "reconcile", "Carry on every target that has something due, once; for cron."),
     "plan": Row("rotator.cli.look", "plan", "Say what reconcile would do, and why; changes nothing."),

@@ -30,6 +30,7 @@ SPREAD = timedelta(minutes=5)
 LONGEST_LIMIT = timedelta(hours=1)  # of a rate limit: more than any window of Okta's, whatever a header says
 SOON = frozenset({Waiting.ATTEMPT, Waiting.VERIFICATION})  # a rotation is under way
 AT_A_TIME = frozenset({Waiting.NEXT_ROTATION, Waiting.OVERLAP, Waiting.SOAK})
+SHORTEST = timedelta(seconds=1)  # a time that has come already must not make a tight loop
 ROWS_FOR_A_PERSON = 5  # of the table: the seconds that are for servers to catch up
 
 
@@ -90,15 +91,18 @@ def next_entry(
         case Rest(waiting=Waiting.PAUSED):
             return Entry(_resync(target, now, pace), State.PAUSED)
         case Rest(until=until, waiting=waiting) if until is not None and waiting in SOON:
-            return Entry(until, State.WORKING, soon=True)
+            return Entry(max(until, now + SHORTEST), State.WORKING, soon=True)
         case Rest():
-            return Entry(min(_end_of(ending, target, pace), _resync(target, now, pace)), State.RESTING)
+            ends = max(_end_of(ending, target, pace), now + SHORTEST)
+            return Entry(min(ends, _resync(target, now, pace)), State.RESTING)
         case Blocked():
             return Entry(now + min(pace.blocked, pace.resync) * (1 - 0.1 * spread), State.BLOCKED)
         case BusyError():
             return Entry(now + pace.tick, State.BUSY, before.failures)
         case RateLimitedError(retry_at=opens) if opens is not None:
-            return Entry(min(max(opens, now), now + LONGEST_LIMIT), before.state, before.failures, before.soon)
+            return Entry(
+                min(max(opens, now + SHORTEST), now + LONGEST_LIMIT), before.state, before.failures, before.soon
+            )
     failures = before.failures + 1
     row = failures + (ROWS_FOR_A_PERSON if needs_a_person(ending) else 0)
     state = State.PARKED if row >= backoff.ROWS else State.FAILING

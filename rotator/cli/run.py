@@ -1,0 +1,112 @@
+"""`rotator run`: the daemon."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from rotator.cli.options import Invocation, config_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from rotator.settings import Settings
+
+
+class Duration(click.ParamType[timedelta]):
+    """A duration as the configuration writes it: `30s`, `12h`, `1d`."""
+
+    name = "duration"
+
+    def __init__(self, at_least: timedelta, at_most: timedelta) -> None:
+        """Take the bounds that make sense."""
+        self._bounds = (at_least, at_most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the duration, or say what is wrong with it."""
+        from rotator.settings.kinds import read_duration, write_duration
+
+        try:
+            length = read_duration(value)
+        except ValueError as problem:
+            self.fail(f"{value!r} {problem}", param, ctx)
+        least, most = self._bounds
+        if not least <= length <= most:
+            self.fail(f"{value!r} is not between {write_duration(least)} and {write_duration(most)}", param, ctx)
+        return length
+
+
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+
+
+@click.command()
+@click.option(
+    "--tick",
+    type=Duration(SECOND, timedelta(minutes=10)),
+    default="30s",
+    show_default=True,
+    help="How often to look for what is due, and whether an org or a Vault that was away is back.",
+)
+@click.option(
+    "--resync",
+    type=Duration(SECOND, 7 * DAY),
+    default="1d",
+    show_default=True,
+    help="Look at each target at least so often: what was revoked is found then.",
+)
+@click.option(
+    "--drain",
+    type=Duration(timedelta(0), timedelta(hours=1)),
+    default="30s",
+    show_default=True,
+    help="After SIGTERM: how long to wait for what is under way.",
+)
+@config_option
+@click.pass_obj
+def run(invocation: Invocation, /, *, tick: timedelta, resync: timedelta, drain: timedelta) -> int:
+    """Keep every target fresh, until it is told to stop.
+
+    Rotates what expires or was revoked, switches off and deletes old secrets whose time is over. It keeps no state of
+    its own: Okta and Vault are the truth, and it may be stopped, killed and started at any time.
+
+    SIGTERM and SIGINT stop it once what is under way is finished; a second one stops it at once. SIGHUP reads the
+    configuration again, and keeps the old one if the new has problems. SIGUSR1 logs how each target stands.
+
+    One per configuration: a second one on the same machine, or another command, leaves alone what the first works on.
+    Several machines on the same targets are not supported in this release. Nothing breaks, since every write is a
+    compare-and-set and every removal names its secret, but both do the work.
+
+    Exit codes: 0 stopped by SIGTERM, 130 by SIGINT, 143 by a second signal after SIGTERM; 2 configuration.
+    """
+    import asyncio
+
+    from rotator.cli.progress import LogProgress, log_warning
+    from rotator.core.agenda import Pace
+    from rotator.daemon.loop import Limits
+    from rotator.daemon.serve import Telling, serve
+
+    invocation.start_log()
+    return asyncio.run(
+        serve(
+            partial(_load, invocation.config),
+            Telling(LogProgress(), log_warning),
+            pace=Pace(tick, resync),
+            limits=Limits(drain=drain),
+        )
+    )
+
+
+def _load(config: Path | None) -> Settings:
+    """Read the configuration; its warnings are events, as everything a daemon says."""
+    import structlog
+
+    from rotator.settings import load
+
+    settings = load(config)
+    for warning in settings.warnings:
+        structlog.get_logger().warning("configuration_warned", detail=warning)
+    return settings

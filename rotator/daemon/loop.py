@@ -1,0 +1,323 @@
+"""The loop: whenever the bell rings it begins what is due, a few targets at a time, and waits for the bell again.
+
+* A turn of the loop waits for no pass. So ticks finish however slow Okta is, and their ending is a sign of life.
+* One pass never stops another, not even by a fault of this program: that becomes its ending, with the traceback in the
+  log, and the target backs off (`each`).
+* A pass that takes too long ends between two actions. One that does not even then is cut off, as a last resort: "kill
+  it anywhere, start it again" settles it.
+* After word to stop no pass is begun; those under way have a while to finish.
+* Every task belongs to the loop and ends before it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from rotator.app.reconcile import each
+from rotator.app.rotate import Outcome, carry_on
+from rotator.core.actions import Rest, Waiting
+from rotator.daemon.agenda import Agenda
+from rotator.daemon.reach import Horizon, ask, may_be_away, sides_of
+from rotator.daemon.tidings import Tidings, last_look, tell_status
+from rotator.daemon.vitals import Pulse, Side, Vitals
+from rotator.errors import ConfigError, RateLimitedError, RotatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from contextlib import AsyncExitStack
+    from datetime import datetime
+
+    from rotator.app.observe import World
+    from rotator.core.agenda import Pace
+    from rotator.core.model import Target
+    from rotator.daemon.bell import Bell
+    from rotator.daemon.signals import Asked
+    from rotator.daemon.systemd import Systemd
+    from rotator.ports import Clock
+    from rotator.settings import Settings
+
+log = structlog.get_logger()
+
+
+class Connections(Protocol):
+    """Protocol: the ports of every target, as they are wired."""
+
+    def of(self, target: Target) -> World:
+        """Return the ports of a target; raises one of our errors where they cannot even be opened."""
+        ...
+
+    async def keep_alive(self) -> Mapping[str, RotatorError | None]:
+        """Renew the logins at Vaults that are due; return what came of it, by alias."""
+        ...
+
+    def follow(self, settings: Settings) -> AsyncExitStack:
+        """Go over to other settings; closing what is returned closes what they leave behind."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much at once, and how long."""
+
+    at_once: int = 4
+    one_pass: timedelta = timedelta(minutes=5)
+    grace: timedelta = timedelta(minutes=2)  # for the action that was begun in time, and for asking a side
+    drain: timedelta = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the loop hears, and whom it tells."""
+
+    bell: Bell
+    asked: Asked
+    systemd: Systemd
+    load: Callable[[], Settings]
+    on_outcome: tuple[Callable[[Outcome, datetime], None], ...] = ()
+
+
+class Loop:
+    """The daemon at work."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        connections: Connections,
+        outside: Outside,
+        *,
+        clock: Clock,
+        pace: Pace,
+        limits: Limits,
+    ) -> None:
+        """Begin nothing yet."""
+        self._connections = connections
+        self._outside = outside
+        self._clock = clock
+        self._limits = limits
+        self._pulse = Pulse(clock.now(), pace.tick)
+        self._agenda = Agenda(self._pulse, pace)
+        self._horizon = Horizon(self._pulse, clock)
+        self._tidings = Tidings()
+        self._tries: dict[str, dict[str, int]] = {}
+        self._passes: dict[str, asyncio.Task[None]] = {}
+        self._errands: dict[object, asyncio.Task[None]] = {}
+        self._asked_last: dict[Side, float] = {}
+        self._turns: dict[Side, asyncio.Lock] = {}
+        self._ticks_seen = -1  # so that the first turn is one
+        self._agenda.take_up(settings.targets, clock.now())
+
+    @property
+    def vitals(self) -> Vitals:
+        """How the daemon is, for whoever shows it."""
+        return Vitals(self._pulse)
+
+    async def run(self) -> None:
+        """Work until there is word to stop; then let what is under way finish."""
+        asked, bell = self._outside.asked, self._outside.bell
+        async with asyncio.TaskGroup() as self._tasks:
+            while not asked.stop:
+                self._turn()
+                await bell.wait()
+                await self._see_to_what_was_asked()
+            await self._drain()
+
+    # --- a turn -------------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        bell, now = self._outside.bell, self._clock.now()
+        ticked = bell.ticks != self._ticks_seen
+        self._ticks_seen = bell.ticks
+        if ticked:
+            for side in self._horizon.away():
+                self._send(side, self._ask(side))
+            self._send("logins", self._keep_logins_alive())
+        self._begin_due(now)
+        later = [at for at in (self._agenda.next_due(now), *self._horizon.limits_end()) if at and at > now]
+        if later:
+            bell.wake_at(min(later))
+        if ticked:
+            self._pulse.tick_finished(now)
+            log.debug("tick_finished", under_way=len(self._passes))
+            if self._pulse.ticks == 1:
+                self._outside.systemd.ready()
+
+    def _begin_due(self, now: datetime) -> None:
+        free = self._limits.at_once - len(self._passes)
+        for target in self._agenda.due(now) if free else ():
+            if self._horizon.holds(target):
+                continue
+            self._pulse.under_way.add(target.name)
+            self._passes[target.name] = self._tasks.create_task(self._pass(target), name=f"pass over {target.name}")
+            free -= 1
+            if not free:
+                return
+
+    def _send(self, name: object, errand: Coroutine[None, None, None]) -> None:
+        """Do something beside the passes, unless the same is still being done."""
+        if name in self._errands and not self._errands[name].done():
+            errand.close()
+            return
+        self._errands[name] = self._tasks.create_task(errand, name=str(name))
+
+    # --- a pass -------------------------------------------------------------------------------------------
+
+    async def _pass(self, target: Target) -> None:
+        try:
+            (fault,) = await each([target], self._look_at, failed=lambda _, error: error)
+            if fault is not None and self._agenda.has(target):  # ours, and in what follows a pass
+                self._note(Outcome(target, (), fault, None))
+        finally:
+            self._pulse.under_way.discard(target.name)
+            del self._passes[target.name]
+            self._outside.bell.ring()
+
+    async def _look_at(self, target: Target) -> None:
+        (outcome,) = await each([target], self._carry_on, failed=lambda target, error: Outcome(target, (), error, None))
+        await self._learn(outcome)
+
+    async def _carry_on(self, target: Target) -> Outcome:
+        limits = self._limits
+        async with asyncio.timeout((limits.one_pass + limits.grace).total_seconds()):
+            return await carry_on(
+                target,
+                self._connections.of(target),
+                tries=self._tries.setdefault(target.name, {}),
+                deadline=self._clock.now() + limits.one_pass,
+            )
+
+    async def _learn(self, outcome: Outcome) -> None:
+        """Note how a pass ended and when to look again."""
+        target = outcome.target
+        if may_be_away(outcome.ending):
+            await self._find_out(target, outcome.ending)
+        now = self._clock.now()
+        for tell in self._outside.on_outcome:
+            tell(outcome, now)
+        if not self._agenda.has(target):  # another configuration has come meanwhile
+            return
+        self._pulse.last[target.name] = last_look(outcome, now)
+        if isinstance(outcome.ending, Rest) and outcome.ending.waiting is not Waiting.VERIFICATION:
+            self._tries.pop(target.name, None)
+        if isinstance(outcome.ending, RotatorError) and self._horizon.holds(target):
+            self._agenda.hold(target, now=now, began=bool(outcome.steps))
+            return
+        self._note(outcome)
+
+    def _note(self, outcome: Outcome) -> None:
+        spread = random.random()  # noqa: S311 -- jitter
+        entry = self._agenda.ended(outcome.target, outcome.ending, now=self._clock.now(), spread=spread)
+        self._tidings.ended(outcome, entry)
+
+    # --- who is away --------------------------------------------------------------------------------------
+
+    async def _find_out(self, target: Target, error: object) -> None:
+        """Find out whether it was the target's org or its Vault. A limit that is not Vault's is Okta's."""
+        okta, vault = sides_of(target)
+        if not isinstance(error, RateLimitedError):
+            await asyncio.gather(self._ask(okta, target), self._ask(vault, target))
+            return
+        await self._ask(vault, target)
+        if error.retry_at is not None and not self._horizon.holds(target):
+            self._horizon.note(okta, error)
+
+    async def _ask(self, side: Side, failed: Target | None = None) -> None:
+        """Ask whether the side is there, if possible by way of another target than the one that failed."""
+        clock = asyncio.get_running_loop().time
+        wanted = clock()
+        async with self._turns.setdefault(side, asyncio.Lock()):
+            via = self._via(side, failed)
+            if via is None or self._asked_last.get(side, -1.0) >= wanted:  # somebody has asked while we waited
+                return
+            (answer,) = await each([via], partial(self._answer, side), failed=lambda _, error: error)
+            self._asked_last[side] = clock()
+            self._horizon.note(side, answer)
+        self._outside.bell.ring()
+
+    async def _answer(self, side: Side, target: Target) -> RotatorError | None:
+        async with asyncio.timeout(self._limits.grace.total_seconds()):
+            return await ask(side, target, self._connections.of(target))
+
+    def _via(self, side: Side, failed: Target | None) -> Target | None:
+        pulse = self._pulse
+        there = [target for target in pulse.targets.values() if side in sides_of(target)]
+        sound = (target for target in there if target != failed and not pulse.entries[target.name].failures)
+        return next(sound, failed or next(iter(there), None))
+
+    async def _keep_logins_alive(self) -> None:
+        for alias, error in (await self._connections.keep_alive()).items():
+            if may_be_away(error):
+                self._horizon.note(Side("vault", alias), error)
+
+    # --- what is asked from outside -----------------------------------------------------------------------
+
+    async def _see_to_what_was_asked(self) -> None:
+        asked = self._outside.asked
+        if asked.reload:
+            asked.reload = False
+            self._outside.systemd.reloading()
+            await self._reload()
+            self._outside.systemd.ready()
+        if asked.status:
+            asked.status = False
+            for one in self.vitals.targets():
+                tell_status(one)
+
+    async def _reload(self) -> None:
+        """Take up the configuration as it is now, whole; or keep the one we have, and say all that is wrong."""
+        try:
+            settings = await asyncio.to_thread(self._outside.load)
+        except ConfigError as error:
+            log.error("configuration_kept", problems=list(error.problems), hint="Mend it and send SIGHUP again.")  # noqa: TRY400
+            return
+        left = self._connections.follow(settings)
+        self._tasks.create_task(_close_after(tuple(self._passes.values()), left), name="connections left behind")
+        changes = self._agenda.take_up(settings.targets, self._clock.now())
+        self._horizon.keep({side for target in settings.targets for side in sides_of(target)})
+        names = frozenset(target.name for target in settings.targets)
+        self._tidings.forget_others(names)
+        self._tries = {name: tries for name, tries in self._tries.items() if name in names}
+        log.info(
+            "configuration_reloaded",
+            targets=len(names),
+            added=changes.added,
+            changed=changes.changed,
+            removed=changes.removed,
+        )
+
+    # --- stopping -----------------------------------------------------------------------------------------
+
+    async def _drain(self) -> None:
+        """Wait for the passes under way, but not for ever, and not after a second word."""
+        asked, passes = self._outside.asked, dict(self._passes)
+        self._pulse.stopping = True
+        self._outside.systemd.stopping()
+        log.info("daemon_stopping", signal=asked.stop_by.name if asked.stop_by else None, under_way=sorted(passes))
+        for errand in self._errands.values():
+            errand.cancel()
+        if passes:
+            hurry = self._tasks.create_task(asked.at_once.wait(), name="a second word")
+            finished = self._tasks.create_task(asyncio.wait(passes.values()), name="the last passes")
+            await asyncio.wait(
+                {hurry, finished},
+                timeout=self._limits.drain.total_seconds(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            hurry.cancel()
+            finished.cancel()
+        if self._passes:
+            log.warning("passes_cut_off", targets=sorted(self._passes), hint="The next start settles them.")
+            for task in self._passes.values():
+                task.cancel()
+
+
+async def _close_after(passes: tuple[asyncio.Task[None], ...], left: AsyncExitStack) -> None:
+    if passes:
+        await asyncio.wait(passes)
+    await left.aclose()
