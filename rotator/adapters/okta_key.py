@@ -30,7 +30,10 @@ def key_in_pem(key: SecretValue, org: str) -> Key:
     try:
         document = json.loads(text)
         kid = document.get("kid")
-        pem = RSAKey.import_key(document).as_pem(private=True).decode()
+        imported = RSAKey.import_key(document)
+        if not imported.is_private:
+            raise ValueError
+        pem = imported.as_pem(private=True).decode()
     except (JoseError, ValueError, TypeError, KeyError):
         # Not chained: the error may hold the key.
         raise ConfigError([f"auth of {org}: the key is a JWK, but no private RSA key that can be read"]) from None

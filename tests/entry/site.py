@@ -64,6 +64,7 @@ class Site:
     capsys: pytest.CaptureFixture[str] | None = None
     okta_url: str = ""
     vault_url: str = ""
+    okta_auth: dict[str, str] = field(default_factory=lambda: {"method": "ssws", "token_file": "okta-token"})
     policy: str = "{mode: auto}"
     answer_within: str = "5s"
     propagation: str = "5s"
@@ -143,7 +144,7 @@ class Site:
             "okta": {
                 "acme": {
                     "org_url": self.okta_url or self.box.okta_url,
-                    "auth": {"method": "ssws", "token_file": "okta-token"},
+                    "auth": self.okta_auth,
                     "propagation": self.propagation,
                     **within,
                 }

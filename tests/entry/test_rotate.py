@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -13,9 +14,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from joserfc.jwk import RSAKey
 
 from rotator.cli.results import Result
 from rotator.sandbox.journal import Wanted
+from tests.contract.okta_keys import rsa_pem
 from tests.entry.site import APPS, SCOPE, WRITES, Site
 
 FRESH = timedelta(days=5)
@@ -217,6 +220,20 @@ def test_a_target_is_named_by_its_app_as_well(site: Site) -> None:
     assert site.run("rotate", app.id).code == 0
 
     assert len(app.secrets) == 2
+
+
+def test_a_service_app_signs_in_with_the_key_that_okta_showed(site: Site) -> None:
+    app = site.add()
+    key = RSAKey.import_key(rsa_pem())
+    scopes = ("okta.apps.read", "okta.apps.manage", "okta.logs.read")
+    us = site.box.okta.add_service_app(dict(key.as_dict(private=False), kid="k1"), scopes=scopes)
+    (site.folder / "key.jwk").write_text(json.dumps(key.as_dict(private=True) | {"kid": "k1"}))
+    (site.folder / "key.jwk").chmod(0o600)
+    site.okta_auth = {"method": "private_key_jwt", "client_id": us.client_id, "key_file": "key.jwk"}
+
+    ran = site.run("rotate", "billing")
+
+    assert (ran.code, site.works(app), len(app.secrets)) == (0, True, 2)
 
 
 # --- without a configuration --------------------------------------------------------------------------------

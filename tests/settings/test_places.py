@@ -1,0 +1,25 @@
+"""Where the lock files lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rotator.settings.places import SYSTEM_STATE, lease_directory
+
+OWN = SYSTEM_STATE if os.geteuid() == 0 else Path("/home/ops/.local/state/rotator")
+
+
+@pytest.mark.parametrize(
+    ("environ", "place"),
+    [
+        pytest.param({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}, Path("/var/lib/a"), id="where systemd says, first"),
+        pytest.param({"XDG_STATE_HOME": "/state"}, Path("/state/rotator"), id="in the user's state folder"),
+        pytest.param({"XDG_STATE_HOME": "state"}, OWN, id="a relative folder is none"),
+        pytest.param({}, OWN, id="else in the account's own place"),
+    ],
+)
+def test_the_lock_files_lie(environ: dict[str, str], place: Path) -> None:
+    assert lease_directory({"HOME": "/home/ops", **environ}) == place / "leases"
