@@ -20,6 +20,7 @@ from rotator.settings.places import lease_directory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from datetime import datetime
     from pathlib import Path
 
     from rotator.adapters.okta_connection import OktaConnection
@@ -103,6 +104,10 @@ class Worlds:
             else:
                 found[alias] = None
         return found
+
+    def logins_end(self) -> dict[str, datetime | None]:
+        """Return when our login at each Vault ends unless it is renewed, by alias; None for never, or none yet."""
+        return {alias: kv.login_ends for alias, kv in self._vaults.items()}
 
     def follow(self, settings: Settings) -> AsyncExitStack:
         """Go over to other settings; close what is returned once no pass that began before is under way.

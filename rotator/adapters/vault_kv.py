@@ -144,6 +144,11 @@ class VaultKv:
         """Log in, renew or log in anew, whichever is due. Calls do so by themselves; this is for idle times."""
         await self._login.current()
 
+    @property
+    def login_ends(self) -> datetime | None:
+        """When our login ends unless it is renewed; None without one, or for one that lasts."""
+        return self._login.ends
+
     async def aclose(self) -> None:
         """Revoke the token that a login of ours made, whatever comes of it, and close the connections."""
         await self._login.close()

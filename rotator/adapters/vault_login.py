@@ -26,6 +26,7 @@ from rotator.redaction import hide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from rotator.adapters.vault_wire import VaultWire
     from rotator.core.secret_value import SecretValue
@@ -100,6 +101,14 @@ class VaultLogin:
             # A policy without `lookup-self` looks like a dead token: do not log in again at each refusal.
             self._may_look_up = await self._lives(self._login)
             return self._login
+
+    @property
+    def ends(self) -> datetime | None:
+        """When our login ends unless it is renewed; None without one, or for one that lasts."""
+        login = self._login
+        if login is None or login.ends_at == FOREVER:
+            return None
+        return self._wire.clock.now() + timedelta(seconds=login.ends_at - self._monotonic())
 
     async def close(self) -> None:
         """Revoke the token if a login of ours made it; whether that works does not matter any more."""

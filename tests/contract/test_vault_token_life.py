@@ -266,6 +266,18 @@ async def test_a_login_that_fails_leaves_the_old_token_in_use_to_its_end(life: L
     assert type(await failure(kv.read(PATH))) is SealedError
 
 
+async def test_it_is_known_when_a_login_ends(life: Life) -> None:
+    kv = life.connect()
+    before = kv.login_ends
+    life.grant(HOUR)
+    await kv.read(PATH)
+    end = life.box.clock.now() + HOUR
+    life.wait(HOUR / 4)
+
+    assert before is None
+    assert kv.login_ends == end
+
+
 async def test_a_token_without_end_is_never_renewed(life: Life) -> None:
     kv = life.connect()
     auth = {"client_token": life.box.vault.settings.root_token, "lease_duration": 0, "renewable": False}
@@ -275,6 +287,7 @@ async def test_a_token_without_end_is_never_renewed(life: Life) -> None:
     await kv.read(PATH)
 
     assert (life.count(RENEW), life.count(LOGIN)) == (0, 1)
+    assert kv.login_ends is None
 
 
 # --- refused in the middle --------------------------------------------------------------------------------------
