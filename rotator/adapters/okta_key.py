@@ -24,17 +24,22 @@ def key_in_pem(key: SecretValue, org: str) -> Key:
     text = key.reveal().strip()
     if not text.startswith("{"):
         return Key(key, None)
+    pem, kid = _from_jwk(text)
+    if pem is None:
+        raise ConfigError([f"auth of {org}: the key is a JWK, but no private RSA key that can be read"])
+    return Key(SecretValue(pem), kid)
+
+
+def _from_jwk(text: str) -> tuple[str | None, str | None]:
+    """Return the key in PEM and its id; None where it is no private RSA key. What is wrong may quote it: say nothing."""
     from joserfc.errors import JoseError  # noqa: PLC0415 -- heavy
     from joserfc.jwk import RSAKey  # noqa: PLC0415 -- heavy
 
     try:
         document = json.loads(text)
-        kid = document.get("kid")
-        imported = RSAKey.import_key(document)
-        if not imported.is_private:
-            raise ValueError
-        pem = imported.as_pem(private=True).decode()
+        key = RSAKey.import_key(document)
+        pem = key.as_pem(private=True).decode() if key.is_private else None
     except (JoseError, ValueError, TypeError, KeyError):
-        # Not chained: the error may hold the key.
-        raise ConfigError([f"auth of {org}: the key is a JWK, but no private RSA key that can be read"]) from None
-    return Key(SecretValue(pem), kid if isinstance(kid, str) else None)
+        return None, None
+    kid = document.get("kid")
+    return pem, kid if isinstance(kid, str) else None
