@@ -31,7 +31,7 @@ def key_in_pem(key: SecretValue, org: str) -> Key:
 
 
 def _from_jwk(text: str) -> tuple[str | None, str | None]:
-    """Return the key in PEM and its id; None where it is no private RSA key. What is wrong may quote it: say nothing."""
+    """Return the key in PEM and its id; None where it is no private RSA key: what is wrong may quote it."""
     from joserfc.errors import JoseError  # noqa: PLC0415 -- heavy
     from joserfc.jwk import RSAKey  # noqa: PLC0415 -- heavy
 
