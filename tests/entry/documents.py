@@ -1,8 +1,8 @@
 """The documents as data: their blocks, headings, tables and links.
 
 A comment right before a block says what a test needs to know of it: `<!-- file: rotator.yaml -->` is written down for
-the commands that use it, `<!-- fragment -->` is a part of a configuration, `<!-- scene: billing-api, expired -->` is how
-things stand before the commands (see `predicaments`), and `<!-- demo -->` is a part of what the demo prints.
+the commands that use it, `<!-- fragment -->` is a part of a configuration, `<!-- scene: billing-api, expired -->` says
+how things stand before the commands (see `predicaments`), and `<!-- demo -->` is a part of what the demo prints.
 """
 
 from __future__ import annotations
