@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from rotator.core import backoff
 from rotator.core.actions import Block, Blocked, Deactivate, Delete, Rest, Verify, Waiting
+from rotator.core.due import ORDER_WITHIN
 from rotator.core.model import OrderMode, RetiringMode
 from rotator.core.schedule import next_opening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from rotator.core.actions import Action
     from rotator.core.facts import Facts, Leaving
@@ -53,7 +55,7 @@ def _ways(facts: Facts) -> Iterator[Action]:
     for leaving in facts.leaving:
         if leaving.secret.active and (step := _switch_off_for_room(facts, leaving)) is not None:
             yield step
-    yield from (Rest(it.soak_ends(facts.policy), Waiting.SOAK) for it in inactive)
+    yield from (Rest(_kept_until(facts, it), Waiting.SOAK) for it in inactive)
     yield from (
         Rest(secret.changed + facts.policy.reclaim_after, Waiting.SLOT) for secret in facts.foreign if not secret.active
     )
@@ -102,8 +104,15 @@ def _switch_off_for_room(facts: Facts, leaving: Leaving) -> Action | None:
 
 
 def _may_go(facts: Facts, leaving: Leaving) -> bool:
-    ordered_now = facts.order is not None and facts.order.mode is OrderMode.NOW
-    return facts.dead or ordered_now or facts.now >= leaving.soak_ends(facts.policy)
+    return facts.dead or facts.now >= _kept_until(facts, leaving)
+
+
+def _kept_until(facts: Facts, leaving: Leaving) -> datetime:
+    """Return the end of the soak; an order does not wait for it longer than for a window."""
+    ends, order = leaving.soak_ends(facts.policy), facts.order
+    if order is None:
+        return ends
+    return min(ends, order.placed_at if order.mode is OrderMode.NOW else order.placed_at + ORDER_WITHIN)
 
 
 def _old(facts: Facts, secret: OktaSecret) -> bool:

@@ -666,6 +666,26 @@ def minutes(count: float) -> timedelta:
             "row 15b: an order for now does not wait for the soak",
         ),
         case(
+            seen(
+                secret(F, age=2),
+                secret(A, age=200, active=False, changed=1.5),
+                vault=consumer(version(1, A, age=200), version(2, F, age=0.5)),
+                staging=closed(A, order=order("ocsF", mode=OrderMode.WINDOW, age=0.5)),
+            ),
+            Rest(ago(0.5) + timedelta(days=1), Waiting.SOAK),
+            "row 15b: what was adopted for a revoked one waits for its soak a day at most",
+        ),
+        case(
+            seen(
+                secret(F, age=2),
+                secret(A, age=200, active=False, changed=2),
+                vault=consumer(version(1, A, age=200), version(2, F, age=1)),
+                staging=closed(A, order=order("ocsF", mode=OrderMode.WINDOW, age=1)),
+            ),
+            Delete(SecretId("ocsA"), "soak over"),
+            "row 15b: after a day the revoked one makes room for one of ours",
+        ),
+        case(
             seen(app=None),
             Blocked(
                 Block.APP_MISSING,
