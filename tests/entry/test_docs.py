@@ -31,6 +31,7 @@ from tests.entry.documents import (
     text_of,
 )
 from tests.entry.reader import CONFIG, TARGET, Reader, policy_in
+from tests.entry.site import APPS, WRITES
 from tests.faults import story as scenes
 from tests.faults.ports import Fault
 from tests.faults.story import Story, replay, tell
@@ -121,6 +122,19 @@ def test_the_short_policy_is_part_of_the_one_that_ships() -> None:
     shipped = (ROOT / "deploy" / "vault" / "policy.hcl").read_text()
 
     assert policy_in(block.text).items() <= policy_in(shipped).items()
+
+
+def test_a_pass_with_nothing_due_costs_one_call_of_the_small_bucket_and_one_entry_in_the_log(reader: Reader) -> None:
+    """As the README says; and it writes nothing."""
+    reader.get_into("billing-api", "rotated")
+    calls, entries = reader.box.journal.mark(), len(reader.box.okta.org.log.events())
+
+    assert reader.run("rotator reconcile").code == 0
+
+    assert reader.box.journal.count(APPS, since=calls) == 1
+    assert reader.box.journal.count(WRITES, since=calls) == 0
+    said = [event.kind for event in reader.box.okta.org.log.events()[entries:]]
+    assert said == ["app.oauth2.client.read_client_secret"]
 
 
 def test_the_demo_looks_as_shown() -> None:
