@@ -1,0 +1,24 @@
+"""A small world, and the log as values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from tests.app.small_world import SmallWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, MutableMapping
+
+
+@pytest.fixture
+def small() -> SmallWorld:
+    return SmallWorld()
+
+
+@pytest.fixture
+def log() -> Iterator[list[MutableMapping[str, Any]]]:
+    with structlog.testing.capture_logs() as events:
+        yield events
