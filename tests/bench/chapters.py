@@ -85,8 +85,8 @@ def _calls(made: list[dict[str, Any]]) -> list[Row]:
     others = ", ".join(f"{bucket}: {calls[bucket]}" for bucket in sorted(calls) if bucket not in {"apps", "vault"})
     return [
         Row("rotate, to promoted and verified: calls of Okta's apps bucket", calls["apps"], 3),
-        Row("… other calls to Okta", calls.total() - calls["apps"] - calls["vault"], remark=others),
-        Row("… calls to Vault, login included", calls["vault"]),
+        Row("rotate: other calls to Okta", calls.total() - calls["apps"] - calls["vault"], remark=others),
+        Row("rotate: calls to Vault, login included", calls["vault"]),
     ]
 
 
@@ -135,11 +135,11 @@ def one_off(folder: Path, environ: dict[str, str]) -> Chapter:
         )
     chapter.rows = [
         Row("time from start to exit", ours.wall, unit=" s"),
-        Row("… to the bare script", ours.wall / script.wall, unit=TIMES, remark=f"{script.wall:.2f} s"),
+        Row("time to the bare script", ours.wall / script.wall, unit=TIMES, remark=f"{script.wall:.2f} s"),
         Row("CPU to the bare script", ours.cpu / script.cpu, 1.3, TIMES),
         Row("CPU to the bare imports", ours.cpu / imports.cpu, unit=TIMES),
         Row("peak memory", ours.peak, unit=" MB"),
-        Row("… to the bare imports", ours.peak / imports.peak, unit=TIMES, remark=f"{imports.peak:.0f} MB"),
+        Row("peak memory to the bare imports", ours.peak / imports.peak, unit=TIMES, remark=f"{imports.peak:.0f} MB"),
     ]
     return chapter
 
@@ -174,10 +174,15 @@ def _over_all(world: World, what: str, argv: list[str], environ: dict[str, str])
     goal = 1.5 if "status" in what else None
     return [
         Row(f"{what}: calls for each target", round(sum(per_target.values()), 2), remark=calls),
-        Row("… writes", writes, 0),
-        Row("… time for each target", (ours.wall - imports.wall) / TARGETS * 1000, unit=" ms", remark="above imports"),
-        Row("… CPU to the bare imports", ours.cpu / imports.cpu, goal, TIMES, f"{ours.cpu:.1f} s"),
-        Row("… peak memory", ours.peak, unit=" MB"),
+        Row(f"{what}: writes", writes, 0),
+        Row(
+            f"{what}: time for each target",
+            (ours.wall - imports.wall) / TARGETS * 1000,
+            unit=" ms",
+            remark="above imports",
+        ),
+        Row(f"{what}: CPU to the bare imports", ours.cpu / imports.cpu, goal, TIMES, f"{ours.cpu:.1f} s"),
+        Row(f"{what}: peak memory", ours.peak, unit=" MB"),
     ]
 
 
@@ -194,9 +199,9 @@ def enumerator(environ: dict[str, str], seed: int) -> Chapter:
         }[title]
         rows += [
             Row(f"{what}: schedules", one["schedules"], remark=f"{one['effects']:,} effects"),
-            Row("… schedules a second", one["per_second"]),
-            Row("… distinct states", one["states"]),
-            Row("… violations", one["violations"], 0),
+            Row(f"{what}: schedules a second", one["per_second"]),
+            Row(f"{what}: distinct states", one["states"]),
+            Row(f"{what}: violations", one["violations"], 0),
         ]
     return Chapter("The fault enumerator", "One process, on the real core and in-memory fakes; one core.", rows)
 
