@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,13 @@ from rotator.cli.main import COMMANDS, INTERRUPTED, root
 from rotator.cli.results import Result
 from rotator.core import rotation
 from rotator.core.actions import Block, Waiting
+from rotator.core.agenda import State
 from rotator.core.model import FieldNames, ProofLevel, Reason, RotationId, SecretId, Staging, StagingState
 from rotator.core.records import consumer_fields, staging_fields
 from rotator.core.secret_value import SecretValue
+from rotator.daemon.health import Health
+from rotator.daemon.metrics import Tally, exposition
+from rotator.daemon.vitals import Pulse, Vitals
 from rotator.errors import RotatorError
 from rotator.settings.json_schema import json_schema
 from rotator.settings.later import _KEYS, _VALUES
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "ARCHITECTURE.md"
 COMMANDS_MD, CONFIGURATION, RECOVERY = DOCS / "commands.md", DOCS / "configuration.md", DOCS / "recovery.md"
+METRICS = DOCS / "metrics.md"
 REASON = re.compile(r"\bReason\.([A-Z_]+)")
 CODE = {str(path): path.read_text() for path in (ROOT / "rotator").rglob("*.py") if "sandbox" not in path.parts}
 
@@ -221,6 +226,22 @@ def test_every_variable_of_the_environment_is_explained() -> None:
     really = {name for text in CODE.values() for name in quoted.findall(text)}
 
     assert first_codes(table) - {"ROTATOR_…__…"} == really
+
+
+# --- The daemon -----------------------------------------------------------------------------------------------
+
+
+def test_every_page_metric_and_state_of_the_daemon_is_explained() -> None:
+    vitals = Vitals(Pulse(datetime.now(UTC), timedelta(seconds=30)))
+    pages = "".join(Health(vitals, Tally(), dict).answer("GET", "/").lines)
+    families = re.findall(r"# TYPE (\w+)", "".join(exposition(vitals, Tally(), {})))
+    labels = re.findall(r'[{ ]"(\w+)": ', CODE[str(ROOT / "rotator" / "daemon" / "metrics.py")])
+    answers, metrics, states = re.split(r"\| metric \||\| state of a target \|", text_of(METRICS))
+
+    assert first_codes(answers) == set(re.findall(r"/\w+", pages))
+    assert first_codes(metrics) == set(families)
+    assert {label for row in rows_of(metrics) for label in code_in(row[1])} == set(labels)
+    assert first_codes(states) == {state.value for state in State}
 
 
 # --- Architecture ---------------------------------------------------------------------------------------------
