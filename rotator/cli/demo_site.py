@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from rotator.sandbox.consumer import Consumer
 from rotator.sandbox.furnish import MOUNT, STAGING, Tenant, furnish
+from rotator.sandbox.okta_settings import OktaSettings
 from rotator.sandbox.scenes import SERVER
+from rotator.sandbox.vault_settings import VaultSettings
 from rotator.sandbox.vault_tokens import TokenTraits, random_text
 from rotator.sandbox.world import Sandbox
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from rotator.settings import Settings
 
 OKTA_SCOPES = ("okta.apps.read", "okta.apps.manage", "okta.logs.read")
-ROOMY = {"apps": 2000, "app": 2000}
+ROOMY = {"apps": 2000, "app": 2000}  # of an org's common 100 a minute we would take two fifths, and wait for more
 WRITE = ("create", "read", "update")
 ROTATOR_POLICY: Mapping[str, Sequence[str]] = {
     f"{MOUNT}/data/apps/*": WRITE,
@@ -92,7 +94,6 @@ class Site:
 
     def open_to_people(self) -> Path:
         """Make what a person with a shell needs, and return a file to source."""
-        self.box.okta.settings.limits = ROOMY  # who plays shall not wait for a minute's window to end
         variables = {
             "ROTATOR_CONFIG": str(self.config),
             "STATE_DIRECTORY": str(self.folder),
@@ -132,13 +133,15 @@ class Site:
         return file
 
 
+def new_sandbox() -> Sandbox:
+    """Build a sandbox with room for many calls, and a root token that nobody can guess."""
+    return Sandbox(okta=OktaSettings(limits=ROOMY), vault=VaultSettings(root_token=f"s.{random_text(24)}"))
+
+
 @contextmanager
 def open_site(fleet: Sequence[Scene]) -> Iterator[Site]:
     """Start the sandbox, furnish it with the fleet, and take everything away in the end."""
-    from rotator.sandbox.vault_settings import VaultSettings
-
-    root = f"s.{random_text(24)}"
-    with TemporaryDirectory(prefix="rotator-demo-") as folder, Sandbox(vault=VaultSettings(root_token=root)) as box:
+    with TemporaryDirectory(prefix="rotator-demo-") as folder, new_sandbox() as box:
         site = Site(box, furnish(box, fleet), Path(folder))
         site.write_config()
         yield site
