@@ -126,6 +126,8 @@ def _role(secret: OktaSecret, facts: Facts) -> str:
         return "candidate"
     if secret in facts.matches:
         return "duplicate"
+    if secret in facts.kept:
+        return "kept, somebody switched it on again"
     return "foreign" if secret in facts.foreign else "leaving"
 
 

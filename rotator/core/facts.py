@@ -158,6 +158,11 @@ class Facts:
         return tuple(secret for secret in self._others if not self._explained(secret))
 
     @property
+    def kept(self) -> tuple[OktaSecret, ...]:
+        """Leaving secrets that somebody switched on again: they stay until a person decides."""
+        return tuple(leaving.secret for leaving in self.leaving if leaving.toggled)
+
+    @property
     def slot_free(self) -> bool:
         return len(self.seen.secrets) < 2
 

@@ -252,7 +252,7 @@ def current_is_dead(facts: Facts) -> Action | None:
         )
     if (other := instead_of_a_new_one(facts)) is not None:
         return adopt(facts, other, replace=True)
-    return begin(facts, Reason.REVOKED)
+    return begin(facts, Reason.REVOKED if facts.matches or facts.record_is_ours else Reason.UNKNOWN_VALUE)
 
 
 def refused_although_active(facts: Facts) -> Action | None:

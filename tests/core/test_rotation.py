@@ -406,7 +406,7 @@ def minutes(count: float) -> timedelta:
                 proofs={F: REFUSED},
                 policy=replace(POLICY, on_unknown_value=OnUnknownValue.ROTATE),
             ),
-            Stage(Reason.REVOKED),
+            Stage(Reason.UNKNOWN_VALUE),
             "row 11c: unless policy says so",
         ),
         case(
