@@ -1,0 +1,126 @@
+"""The systemd units: hardened, known to systemd, and about the files that the example names."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rotator.cli.main import COMMANDS
+from tests.deploy.places import CONFIG, DEPLOY, loaded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UNITS = DEPLOY / "systemd"
+DAEMON, PASS, TIMER = (
+    UNITS / name for name in ("rotator.service", "rotator-reconcile.service", "rotator-reconcile.timer")
+)
+SERVICES = pytest.mark.parametrize("unit", [DAEMON, PASS], ids=["the daemon", "one pass"])
+COMMON_FROM = "DynamicUser"  # from here on the two services are the same
+
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+
+
+def settings_of(unit: Path) -> list[tuple[str, str]]:
+    """Return the settings of a unit in their order."""
+    lines = unit.read_text(encoding="utf-8").splitlines()
+    return [
+        (name, value) for name, is_set, value in (line.partition("=") for line in lines if line[:1].isupper()) if is_set
+    ]
+
+
+def values(unit: Path, name: str) -> list[str]:
+    return [value for each, value in settings_of(unit) if each == name]
+
+
+def analyze(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["systemd-analyze", *args], capture_output=True, text=True, check=False, timeout=30)
+
+
+@needs_systemd
+@SERVICES
+def test_systemd_finds_little_that_is_exposed(unit: Path) -> None:
+    looked = analyze("security", "--offline=true", "--no-pager", "--threshold=20", str(unit))
+
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", looked.stdout)
+    assert found, looked.stderr
+    assert float(found[1]) <= 2.0
+    assert looked.returncode == 0
+
+
+@needs_systemd
+@pytest.mark.parametrize("unit", [DAEMON, PASS, TIMER], ids=lambda unit: unit.name)
+def test_systemd_knows_every_setting(unit: Path, tmp_path: Path) -> None:
+    program = tmp_path / "rotator"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    for each in (DAEMON, PASS, TIMER):
+        (tmp_path / each.name).write_text(each.read_text().replace("/opt/rotator/bin/rotator", str(program)))
+
+    looked = analyze("verify", "--man=no", str(tmp_path / unit.name))
+
+    assert (looked.returncode, looked.stderr) == (0, "")
+
+
+@SERVICES
+def test_a_unit_runs_a_command_that_there_is(unit: Path) -> None:
+    (line,) = values(unit, "ExecStart")
+    program, command, option, config = line.split()
+
+    assert (program, option, config) == ("/opt/rotator/bin/rotator", "--config", "/etc/rotator/config.yaml")
+    assert command in COMMANDS
+
+
+@SERVICES
+def test_the_credentials_are_those_of_the_example(unit: Path, tmp_path: Path) -> None:
+    credentials = dict(value.split(":") for value in values(unit, "LoadCredential"))
+    text = (CONFIG / "systemd.yaml").read_text(encoding="utf-8")
+
+    assert set(credentials) == set(re.findall(r"cred:([a-z.-]+)", text))
+    assert all(path == f"/etc/rotator/credentials/{name}" for name, path in credentials.items())
+    assert loaded(CONFIG / "systemd.yaml", tmp_path).warnings == ()
+
+
+@SERVICES
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DynamicUser", "yes"),
+        ("LimitCORE", "0"),
+        ("MemoryDenyWriteExecute", "yes"),
+        ("MemorySwapMax", "0"),
+        ("NoNewPrivileges", "yes"),
+        ("ProtectSystem", "strict"),
+        ("StateDirectoryMode", "0700"),
+        ("UMask", "0077"),
+        ("CapabilityBoundingSet", ""),
+    ],
+)
+def test_what_must_not_get_lost(unit: Path, name: str, value: str) -> None:
+    assert values(unit, name) == [value]
+
+
+def test_both_services_are_hardened_alike_and_share_their_user_and_leases() -> None:
+    daemon, one_pass = (settings_of(unit) for unit in (DAEMON, PASS))
+    begins = [[name for name, _ in each].index(COMMON_FROM) for each in (daemon, one_pass)]
+    install = ("WantedBy", "multi-user.target")
+
+    assert daemon[begins[0] :] == [*one_pass[begins[1] :], install]
+    assert ("User", "rotator") in daemon
+
+
+def test_the_daemon_is_watched_and_a_wrong_configuration_is_not_tried_for_ever() -> None:
+    assert values(DAEMON, "Type") == ["notify"]
+    assert values(DAEMON, "WatchdogSec") == ["90"]
+    assert values(DAEMON, "Restart") == ["always"]
+    assert values(DAEMON, "RestartPreventExitStatus") == ["2"]
+    assert values(DAEMON, "ExecReload") == ["/bin/kill -HUP $MAINPID"]
+
+
+def test_a_pass_that_found_another_at_work_has_not_failed() -> None:
+    assert values(PASS, "Type") == ["oneshot"]
+    assert values(PASS, "SuccessExitStatus") == ["4"]
