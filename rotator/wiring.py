@@ -1,6 +1,7 @@
 """The one place that names concrete adapters: from settings to the ports that each target needs.
 
-* Targets share what can be shared: one connection to an org, one login at a Vault, however many targets there are.
+* Targets share what can be shared: one connection to an org and one view of its rate limits, one login at a Vault,
+  however many targets there are.
 * Nothing is opened, read or imported before a target needs it: an org whose key cannot be read is that target's
   failure, not everybody's.
 * Whoever opens the worlds closes them: logins that we made are given back, connections end.
@@ -9,6 +10,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from rotator.settings import Org, Settings, Vault
 
     Warn = Callable[[str], None]
+    Sleep = Callable[[float], Awaitable[None]]
     Close = Callable[[], Awaitable[None]]
 
 
@@ -60,6 +63,7 @@ class Worlds:
         clock: Clock,
         leases_in: Path,
         warn: Warn,
+        sleep: Sleep,
     ) -> None:
         """Open nothing yet; `closing` gets what is to be closed in the end."""
         from rotator.adapters.mint import RandomMint
@@ -71,6 +75,7 @@ class Worlds:
         self._leases_in = leases_in
         self._leases = _leases(settings, leases_in)
         self._warn = warn
+        self._sleep = sleep
         self._mint = RandomMint()
         self._orgs: dict[str, _OrgPorts] = {}
         self._vaults: dict[str, VaultKv] = {}
@@ -129,11 +134,14 @@ class Worlds:
     def _open_org(self, org: Org) -> _OrgPorts:
         from rotator.adapters.okta_admin import OktaSdkAdmin
         from rotator.adapters.okta_log import OktaSystemLog
+        from rotator.adapters.okta_pace import OktaPace
         from rotator.adapters.okta_session import OktaSession
         from rotator.adapters.okta_tokens import OktaTokenEndpoint
 
         connection = okta_connection(org)
-        session, tokens = OktaSession(connection, self.clock), OktaTokenEndpoint(connection, self.clock)
+        pace = OktaPace(connection.host, self.clock, shares=org.rate_share, sleep=self._sleep)
+        session = OktaSession(connection, self.clock, pace=pace)
+        tokens = OktaTokenEndpoint(connection, self.clock, pace=pace)
         ports = _OrgPorts(OktaSdkAdmin(session), OktaSystemLog(session), tokens, (session.aclose, tokens.aclose))
         self._closing.push_async_callback(ports.aclose)
         return ports
@@ -148,18 +156,25 @@ class Worlds:
 
 @asynccontextmanager
 async def open_worlds(
-    settings: Settings, *, progress: Progress, warn: Warn, clock: Clock | None = None, leases_in: Path | None = None
+    settings: Settings,
+    *,
+    progress: Progress,
+    warn: Warn,
+    clock: Clock | None = None,
+    sleep: Sleep = asyncio.sleep,
+    leases_in: Path | None = None,
 ) -> AsyncIterator[Worlds]:
     """Open the worlds of these settings and close them in the end.
 
-    `warn` is told what Vault says besides; `clock` and `leases_in` are for tests and the sandbox.
+    `warn` is told what Vault says besides; `clock`, `sleep` in its seconds, and `leases_in` are for tests and the
+    sandbox.
     """
     from rotator.adapters.clock import SystemClock
 
     clock = clock or SystemClock()
     leases_in = leases_in or lease_directory()
     async with AsyncExitStack() as closing:
-        yield Worlds(settings, closing, progress=progress, clock=clock, leases_in=leases_in, warn=warn)
+        yield Worlds(settings, closing, progress=progress, clock=clock, leases_in=leases_in, warn=warn, sleep=sleep)
 
 
 def _leases(settings: Settings, directory: Path) -> Leases:

@@ -13,10 +13,10 @@ import json
 import random
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from rotator.core.budget import LONGEST, SHORTEST, until_reset
 from rotator.errors import (
     MissingError,
     RateLimitedError,
@@ -28,8 +28,8 @@ from rotator.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-LONGEST_WAIT = timedelta(minutes=2)  # Okta's windows last one minute; a wilder reset is a clock gone wrong
 LONGEST_TEXT = 300
 
 # Okta's own words for a refused request on secrets, oldest and newest wording alike.
@@ -47,7 +47,7 @@ LOGIN_HINT = (
     "Okta does not accept our own login: check `auth` of this org, its token, key or scopes, and the clock here."
 )
 DPOP_HINT = "Our service app demands DPoP, which rotator does not speak: switch `Require DPoP` off for it in Okta."
-ROLE_HINT = "Give our admin role or scopes this permission (`rotator policy okta` lists them)."
+ROLE_HINT = "Give our admin role or scopes this permission (deploy/okta/README.md lists them)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +186,6 @@ def _reset(answer: Answer, now: datetime) -> datetime | None:
     """Return when to ask again, by our clock, if Okta said so; its `Date` takes the difference of the clocks out."""
     if answer.headers.get("x-rate-limit-limit") == "0":  # too many at once: its reset is a guess (contracts: Okta 6.1)
         return now + timedelta(seconds=random.uniform(1, 4))  # noqa: S311 -- jitter
-    try:
-        reset = datetime.fromtimestamp(int(answer.headers.get("x-rate-limit-reset", "")), tz=UTC)
-        date = parsedate_to_datetime(answer.headers.get("date", ""))
-    except (ValueError, OverflowError, OSError):
+    if (ends := until_reset(answer.headers)) is None:
         return None
-    wait = reset - date.astimezone(UTC) + timedelta(seconds=1)
-    return now + min(max(wait, timedelta(seconds=1)), LONGEST_WAIT)
+    return now + min(max(ends + timedelta(seconds=1), SHORTEST), LONGEST)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from rotator.adapters.okta_pace import OktaPace
     from rotator.core.secret_value import SecretValue
 
 LARGEST_ANSWER = 8 * 1024 * 1024  # a page of 200 apps has 0.3 MB, one of 1,000 log events 4
@@ -76,11 +77,14 @@ def open_pool(connection: OktaConnection) -> aiohttp.ClientSession:
 class Transport(HTTPClient):  # type: ignore[misc]  # the SDK has no types
     """The SDK's HTTP client, replaced: one request, one answer or one of our errors."""
 
-    def __init__(self, connection: OktaConnection, pool: aiohttp.ClientSession, *, now: Callable[[], datetime]) -> None:
-        """Send through `pool`; `now` puts Okta's rate-limit times on our clock."""
+    def __init__(
+        self, connection: OktaConnection, pool: aiohttp.ClientSession, *, now: Callable[[], datetime], pace: OktaPace
+    ) -> None:
+        """Send through `pool`, each request in its turn; `now` puts Okta's rate-limit times on our clock."""
         self._connection = connection
         self._pool = pool
         self._now = now
+        self._pace = pace
         seconds = connection.answer_within.total_seconds()
         # Half the time for the connection: a host that swallows packets is found out before anything is sent.
         self._timeout = aiohttp.ClientTimeout(total=seconds, connect=seconds / 2)
@@ -88,7 +92,9 @@ class Transport(HTTPClient):  # type: ignore[misc]  # the SDK has no types
     async def send_request(self, request: Mapping[str, Any]) -> tuple[None, Answer, str, None]:
         """Send `request` once and return its successful answer as the SDK wants it."""
         question = self._question(request)
-        answer = await self._exchange(question, request)
+        async with self._pace.turn(question.path) as turn:
+            answer = await self._exchange(question, request)
+            turn.answered(answer.status, answer.headers)
         if error := error_of(question, answer, now=self._now()):
             raise error
         if question.login and not _is_login(answer):
@@ -140,14 +146,16 @@ class Transport(HTTPClient):  # type: ignore[misc]  # the SDK has no types
 class NarrowClient(ApplicationApi, ApplicationSSOPublicKeysApi):  # type: ignore[misc]  # the SDK has no types
     """The two of the SDK's 120 API classes that are needed, answering raw JSON."""
 
-    def __init__(self, connection: OktaConnection, pool: aiohttp.ClientSession, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, connection: OktaConnection, pool: aiohttp.ClientSession, *, now: Callable[[], datetime], pace: OktaPace
+    ) -> None:
         """Hand the login to the executor alone: the API classes would send it a second time, without its space."""
         super().__init__({"client": {"orgUrl": connection.org_url}})
         logging.getLogger("okta-sdk-python").disabled = True
         self._request_executor = RequestExecutor(
             {"client": _settings(connection)},
             NoOpCache(),
-            http_client=lambda _config: Transport(connection, pool, now=now),
+            http_client=lambda _config: Transport(connection, pool, now=now, pace=pace),
         )
 
     def response_deserialize(self, response_data: Any, response_types_map: object = None) -> Any:  # noqa: ARG002

@@ -2,6 +2,7 @@
 
 * A read is repeated, at most twice more, with jitter, inside its limit. A write never is: what its loss leaves open
   is for the caller to look up.
+* Every call takes its turn in Okta's budget (`okta_pace`). Waiting for it is not counted against the limit.
 * The exception is a 401 against a token that we have had for a while: it says for certain that nothing was done, so
   we sign in afresh and ask once more.
 * The SDK is imported at the first call: half a second that a command which needs no Okta does not pay.
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from rotator.adapters.okta_answers import Page
 from rotator.adapters.okta_connection import OktaConnection, PrivateKeyAuth
+from rotator.adapters.okta_pace import OktaPace, in_time
 from rotator.errors import RateLimitedError, RefusedError, UnavailableError, UnknownOutcomeError
 
 if TYPE_CHECKING:
@@ -35,10 +37,11 @@ PAUSE = 0.2  # seconds, times the number of the attempt, with jitter
 class OktaSession:
     """Our side of the conversation with one org. Use it from one event loop; close it in the end."""
 
-    def __init__(self, connection: OktaConnection, clock: Clock) -> None:
-        """Open nothing yet."""
+    def __init__(self, connection: OktaConnection, clock: Clock, *, pace: OktaPace | None = None) -> None:
+        """Open nothing yet; `pace` is the org's, by default one of our own."""
         self.connection = connection
         self._clock = clock
+        self._pace = pace or OktaPace(connection.host, clock)
         self._pool: aiohttp.ClientSession | None = None
         self._client: NarrowClient | None = None
 
@@ -51,26 +54,18 @@ class OktaSession:
     async def read(self, ask: Ask) -> Page:
         """Ask; again if Okta is away for a moment. Never leaves an outcome unknown."""
         client = self._opened()
-        loop = asyncio.get_running_loop()
-        end = loop.time() + self.connection.answer_within.total_seconds()
-        for attempt in range(1, TRIES + 1):
-            try:
-                async with asyncio.timeout_at(end):
-                    return self._page(await _signed_in(client, ask))
-            except TimeoutError:
-                break
-            except UnavailableError as problem:
-                pause = self._pause(problem, attempt)
-                if attempt == TRIES or loop.time() + pause >= end:
-                    raise
-            await asyncio.sleep(pause)
+        try:
+            async with in_time(self.connection.answer_within) as limit:
+                return await self._read(client, ask, limit)
+        except TimeoutError:
+            pass
         raise UnavailableError(f"okta {self.connection.host}: no answer within {self.connection.answer_within}")
 
     async def write(self, ask: Ask) -> Answer:
         """Ask once. A loss after anything may have left this machine is an `UnknownOutcomeError`."""
         client = self._opened()
         try:
-            async with asyncio.timeout(self.connection.answer_within.total_seconds()):
+            async with in_time(self.connection.answer_within):
                 return await _signed_in(client, ask)
         except TimeoutError:
             pass
@@ -82,12 +77,25 @@ class OktaSession:
         if pool is not None:
             await pool.close()
 
+    async def _read(self, client: NarrowClient, ask: Ask, limit: asyncio.Timeout) -> Page:
+        for attempt in range(1, TRIES):
+            try:
+                return self._page(await _signed_in(client, ask))
+            except RateLimitedError:
+                continue  # the next turn is when the limit allows, or refused
+            except UnavailableError:
+                pause = PAUSE * attempt * random.uniform(0.5, 1.5)  # noqa: S311 -- jitter
+                if asyncio.get_running_loop().time() + pause >= (limit.when() or 0):
+                    raise
+            await asyncio.sleep(pause)
+        return self._page(await _signed_in(client, ask))
+
     def _opened(self) -> NarrowClient:
         if self._client is None:
             from rotator.adapters.okta_sdk import NarrowClient, open_pool  # noqa: PLC0415 -- see the module's rules
 
             self._pool = open_pool(self.connection)
-            self._client = NarrowClient(self.connection, self._pool, now=self._clock.now)
+            self._client = NarrowClient(self.connection, self._pool, now=self._clock.now, pace=self._pace)
         return self._client
 
     def _page(self, answer: Answer) -> Page:
@@ -98,12 +106,6 @@ class OktaSession:
                 f"okta {self.connection.host}: answered {answer.status} with something that is no JSON",
                 hint="Check org_url; a proxy or a maintenance page may answer in Okta's place.",
             ) from None
-
-    def _pause(self, problem: UnavailableError, attempt: int) -> float:
-        jittered = PAUSE * attempt * random.uniform(0.5, 1.5)  # noqa: S311 -- jitter
-        if isinstance(problem, RateLimitedError) and problem.retry_at is not None:
-            return max(jittered, (problem.retry_at - self._clock.now()).total_seconds())
-        return jittered
 
 
 async def _signed_in(client: NarrowClient, ask: Ask) -> Answer:

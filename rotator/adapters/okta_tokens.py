@@ -5,6 +5,7 @@
   where the grant's answer comes too early to say anything, we introspect a token that never was. That mints nothing.
 * A token that was issued is revoked at once, as well as that goes.
 * What the secret cannot be sent as, is not sent: such a value is never called refused.
+* Every call takes its turn in Okta's budget (`okta_pace`), shared with those of the management API.
 * Redirects are not followed, no cookie is kept, nothing is taken from the environment.
 * No exception gets out: those of httpx2 carry the request, and with it the secret.
 """
@@ -17,13 +18,15 @@ import json
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from rotator.adapters import okta_verdict
 from rotator.adapters.okta_answers import clean
 from rotator.adapters.okta_connection import USER_AGENT
+from rotator.adapters.okta_pace import OktaPace, in_time
 from rotator.adapters.okta_verdict import Reply, Verdict
 from rotator.core.model import AuthMethod, Proof, ProofLevel
+from rotator.errors import RateLimitedError
 
 if TYPE_CHECKING:
     import httpx2
@@ -50,20 +53,21 @@ class _Lost:
 class OktaTokenEndpoint:
     """The token, introspection and revocation endpoints of one org and its authorization servers."""
 
-    def __init__(self, connection: OktaConnection, clock: Clock) -> None:
-        """Open nothing yet. Of the connection's login nothing is used."""
+    def __init__(self, connection: OktaConnection, clock: Clock, *, pace: OktaPace | None = None) -> None:
+        """Open nothing yet; `pace` is the org's, by default one of our own. Of the login nothing is used."""
         self._connection = connection
         self._clock = clock
+        self._pace = pace or OktaPace(connection.host, clock)
         self._http: httpx2.AsyncClient | None = None
 
     async def prove(self, app: App, value: SecretValue, settings: VerifySettings) -> Proof:
         """Authenticate as the app with that value and say what it showed."""
         if unfit := _unfit(app, value):
             return Proof(ProofLevel.INCONCLUSIVE, unfit, self._clock.now())
-        attempt = _Attempt(self._opened(), self._base(settings), app, value, self._clock)
+        attempt = _Attempt(self._opened(), self._pace, self._base(settings), app=app, value=value, clock=self._clock)
         verdict = Verdict(ProofLevel.INCONCLUSIVE, f"no answer within {self._connection.answer_within}")
         try:
-            async with asyncio.timeout(self._connection.answer_within.total_seconds()):
+            async with in_time(self._connection.answer_within):
                 verdict = await attempt.verdict(settings)
         except TimeoutError:
             pass
@@ -108,8 +112,11 @@ class OktaTokenEndpoint:
 class _Attempt:
     """One value tried at one server."""
 
-    def __init__(self, http: httpx2.AsyncClient, base: str, app: App, value: SecretValue, clock: Clock) -> None:
+    def __init__(
+        self, http: httpx2.AsyncClient, pace: OktaPace, base: str, *, app: App, value: SecretValue, clock: Clock
+    ) -> None:
         self._http = http
+        self._pace = pace
         self._base = base
         self._app = app
         self._value = value
@@ -162,9 +169,16 @@ class _Attempt:
     async def _post(self, endpoint: str, form: dict[str, str]) -> Reply | _Lost:
         import httpx2  # noqa: PLC0415 -- loaded by then
 
+        url = f"{self._base}/{endpoint}"
         try:
-            async with self._http.stream("POST", f"{self._base}/{endpoint}", data=form, auth=self._auth()) as response:
+            async with (
+                self._pace.turn(urlsplit(url).path) as turn,
+                self._http.stream("POST", url, data=form, auth=self._auth()) as response,
+            ):
+                turn.answered(response.status_code, response.headers)
                 body = await _read(response)
+        except RateLimitedError as early:
+            return _Lost(str(early))
         except httpx2.HTTPError as lost:
             # Its text may be long and technical; what people need is the kind. The exception itself is let go.
             return _Lost(_why(lost, httpx2))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rotator.app.rotate import Outcome, carry_on
 from rotator.core import backoff
 from rotator.core.actions import Rest, Waiting
+from rotator.core.budget import TURN
 from rotator.errors import (
     ConflictError,
     InvariantError,
@@ -50,10 +51,14 @@ SHORT = frozenset({Waiting.ATTEMPT, Waiting.VERIFICATION})  # what ends by itsel
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long one target may be waited for in all, and how often an outage is tried again."""
+    """How long one target may be waited for in all, and how often an outage is tried again.
+
+    `turn`: how long one call may wait for its turn in Okta's budget, where there is any patience at all.
+    """
 
     total: timedelta
     retries: int = 2
+    turn: timedelta = TURN
 
 
 ONE_PASS = Patience(timedelta(seconds=5), retries=1)
@@ -150,8 +155,9 @@ async def see_through(
     tries: dict[str, int] = {}
     steps: tuple[Step, ...] = ()
     outages = 0
+    turn = patience.turn if patience.total else timedelta(0)
     while True:
-        outcome = await carry_on(target, world, told=told, force=force and not steps, tries=tries)
+        outcome = await carry_on(target, world, told=told, force=force and not steps, tries=tries, turn=turn)
         steps += outcome.steps
         outages += isinstance(outcome.ending, RotatorError)
         again = _again_at(outcome, world.clock.now(), outages)

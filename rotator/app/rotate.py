@@ -4,6 +4,7 @@
 * Waiting is a returned `Rest`, never a sleep. A start, a resume, a retry and the next tick are the same code.
 * An effect that ended unknown is looked at again once; a second one ends the pass.
 * Policy `observe` looks and says what it would do; it writes nothing.
+* How pressing the calls to Okta are is decided with each action: its budget is shared.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 from rotator.app.effects import forget, perform, place_order
 from rotator.app.observe import View, World
 from rotator.core.actions import AskLog, Blocked, Rest, Verify, Waiting
+from rotator.core.budget import TURN, Haste, Share, in_haste
+from rotator.core.due import haste_for
 from rotator.core.facts import Facts
 from rotator.core.model import Mode, Order, OrderMode, StagingState
 from rotator.core.rotation import next_action
@@ -27,7 +30,7 @@ from rotator.errors import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from rotator.core.actions import Action, Effect, Ending
     from rotator.core.model import OktaSecret, Proof, RotationId, Snapshot, Target
@@ -79,15 +82,18 @@ async def carry_on(
     dry_run: bool = False,
     tries: dict[str, int] | None = None,
     deadline: datetime | None = None,
+    turn: timedelta = TURN,
 ) -> Outcome:
     """Do what is to be done for a target now, under its lease. Errors of ours become the ending.
 
     `told`: a person named the target, so that policy `manual` begins what is due. `force`: order a new secret first.
     `dry_run`: as policy `observe` does, look and plan. `tries`: what a process remembers of test requests, by hash.
-    `deadline`: after it no further action is begun; one that was is seen through.
+    `deadline`: after it no further action is begun; one that was is seen through. `turn`: how long a call may wait for
+    its turn in Okta's budget.
     """
     view = View(target, world, told=told or force, tries={} if tries is None else tries)
-    one_pass = _Pass(view, world, hands_off=dry_run or target.policy.mode is Mode.OBSERVE, deadline=deadline)
+    hands_off = dry_run or target.policy.mode is Mode.OBSERVE
+    one_pass = _Pass(view, world, hands_off=hands_off, turn=turn, deadline=deadline)
     try:
         if one_pass.hands_off:
             return await one_pass.run(force=force)
@@ -104,7 +110,9 @@ class _Pass:
     view: View
     world: World
     hands_off: bool
+    turn: timedelta
     deadline: datetime | None = None
+    share: Share = Share.ROUTINE
     steps: list[Step] = field(default_factory=list)
     seen: Snapshot | None = None
     surprises: int = 0
@@ -124,16 +132,23 @@ class _Pass:
 
     async def _next(self) -> Action:
         self.doing = None
-        self.seen = await self.view.look()
+        self.seen = await self._look()
         return next_action(self.seen, self.world.clock.now())
+
+    async def _look(self) -> Snapshot:
+        with in_haste(Haste(self.share, self.turn)):
+            return await self.view.look()
 
     async def _do(self, action: Effect) -> None:
         assert self.seen
         facts, name = Facts(self.seen, self.world.clock.now()), type(action).__name__
         self.world.progress.doing(self.view.target, name)
         self.doing = action
+        haste = haste_for(action, facts, patience=self.turn)
+        self.share = haste.share
         try:
-            detail = await perform(action, self.seen, self.view, self.world)
+            with in_haste(haste):
+                detail = await perform(action, self.seen, self.view, self.world)
         except (ConflictError, UnknownOutcomeError, RefusedError) as surprise:
             forget(action, self.view)
             self.surprises += 1
@@ -156,7 +171,7 @@ class _Pass:
 
         A rotation that is under way, or due without an order, is simply carried on: no second one is asked for.
         """
-        seen, now = await self.view.look(), self.world.clock.now()
+        seen, now = await self._look(), self.world.clock.now()
         self.seen = seen
         current = Facts(seen, now).alive
         if current is None or seen.staging.state is not StagingState.EMPTY:

@@ -3,6 +3,8 @@
 * An order comes before expiry; `now` waits for no window, the other kind for a day at most.
 * While nobody is served by waiting (nothing in Vault, or a dead value) no window is waited for.
 * Policy `manual` begins nothing by itself; a rotation that is under way is always finished.
+* What a dead value or an order waits for may use the urgent share of Okta's budget. So may a removal, or what undoes
+  one: between the look that led to it and the removal no time should pass. If it has to, look again.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rotator.core import backoff
-from rotator.core.actions import Block, Blocked, Rest, Stage, Waiting
+from rotator.core.actions import Activate, Block, Blocked, Deactivate, Delete, Rest, Stage, Waiting
+from rotator.core.budget import Haste, Share
 from rotator.core.model import Mode, OrderMode, Reason
 from rotator.core.schedule import is_open, next_opening
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from rotator.core.facts import Facts
     from rotator.core.model import Proof
 
+STALE = timedelta(seconds=5)  # after so long a removal needs a fresh look
 ORDER_WITHIN = timedelta(hours=24)  # an order for the next window is carried out after this without one
 
 
@@ -54,8 +58,23 @@ def why_renew(facts: Facts) -> Reason | None:
 
 def urgent(facts: Facts) -> bool:
     """Whether nobody is served by waiting for a window."""
+    return facts.value is None or pressing(facts)
+
+
+def pressing(facts: Facts) -> bool:
+    """Whether consumers may be cut off, or a person waits."""
     ordered_now = facts.order is not None and facts.order.mode is OrderMode.NOW
-    return facts.value is None or facts.dead or ordered_now
+    return facts.dead or ordered_now
+
+
+def haste_for(action: Action, facts: Facts, *, patience: timedelta) -> Haste:
+    """Return how pressing the calls of an action are; `patience` is how long each may wait for its turn."""
+    match action:
+        case Deactivate() | Delete():
+            return Haste(Share.URGENT, min(patience, STALE))
+        case Activate():
+            return Haste(Share.URGENT, patience)
+    return Haste(Share.URGENT if pressing(facts) else Share.ROUTINE, patience)
 
 
 def until_renewal(facts: Facts, due: datetime) -> Rest:

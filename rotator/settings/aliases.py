@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ALIAS = "default"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _KEYS = {
-    "okta": frozenset(OrgSection.model_fields) | {"rate_share"},
+    "okta": frozenset(OrgSection.model_fields),
     "vaults": frozenset(VaultSection.model_fields),
 }
 _NAMED = ("okta", "vaults", "policies", "targets")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rotator.core.budget import Shares
 from rotator.core.model import KvPath
 from rotator.core.secret_value import SecretValue
 from rotator.settings.files import Surroundings, authority_at, secret_at
@@ -47,6 +48,7 @@ def resolve_org(document: Document, key: Key, section: OrgSection, around: Surro
         proxy=section.proxy,
         answer_within=section.answer_within,
         propagation=section.propagation,
+        rate_share=Shares(section.rate_share.routine, section.rate_share.urgent),
     )
 
 

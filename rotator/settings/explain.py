@@ -18,6 +18,7 @@ Shape = TypeVar("Shape", bound=BaseModel)
 _TYPES = {
     "string_type": "text; put it in quotes",
     "int_type": "a whole number",
+    "float_type": "a number; write it without quotes, such as `0.4`",
     "bool_type": "`true` or `false`",
     "list_type": "a list; begin each entry with `-`, or write `[…]`",
     "dict_type": "a mapping; write `key: value` lines under it",
@@ -84,6 +85,8 @@ def _sentence_about_value(kind: str, context: Mapping[str, Any], given: object) 
             return f"has too many entries; at most {context['max_length']} make sense"
         case "greater_than_equal":
             return f"is too small; it must be at least {context['ge']}"
+        case "greater_than":
+            return f"is too small; it must be more than {context['gt']:g}"
         case "less_than_equal":
             return f"is too large; it must be at most {context['le']}"
     return "cannot be used like this; `rotator config schema` describes it" + (

@@ -249,10 +249,15 @@ def _number(value: object) -> object:
     return int(value) if isinstance(value, EnvironmentText) and re.fullmatch("[0-9]{1,9}", value) else value
 
 
+def _fraction(value: object) -> object:
+    return float(value) if isinstance(value, EnvironmentText) and re.fullmatch(r"[0-9]?\.?[0-9]{1,6}", value) else value
+
+
 def _words(value: object) -> object:
     return value.replace(",", " ").split() if isinstance(value, EnvironmentText) else value
 
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Number = Annotated[int, BeforeValidator(_number)]
+Fraction = Annotated[float, BeforeValidator(_fraction)]
 Words = Annotated[list[Text], BeforeValidator(_words)]

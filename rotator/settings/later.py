@@ -16,7 +16,6 @@ _ANY = "*"
 _SECTIONS = ("selections", "limits", "state", "web", "control", "engine", "notify", "hooks", "log")
 _KEYS: tuple[Key, ...] = (
     *((section,) for section in _SECTIONS),
-    ("okta", _ANY, "rate_share"),
     *(("policies", _ANY, key) for key in ("usage", "wave", "backlog_spread", "notify", "hooks", "secret_source")),
     ("policies", _ANY, "overlap", "max"),
     *(("targets", _ANY, key) for key in ("overrides", "notify", "hooks", "secret_source", "usage")),

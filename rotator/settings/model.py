@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
+    from rotator.core.budget import Shares
     from rotator.core.model import Policy, Target
     from rotator.settings.secret_source import SecretSource
 
@@ -51,6 +52,7 @@ class Org:
     proxy: str | None
     answer_within: timedelta
     propagation: timedelta  # how long a change may take to be seen everywhere
+    rate_share: Shares
 
     @property
     def host(self) -> str:

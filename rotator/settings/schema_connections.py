@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rotator.core.budget import Shares
 from rotator.settings.kinds import (
     AnswerTime,
     Flag,
+    Fraction,
     OrgUrl,
     Path,
     ProxyUrl,
@@ -31,6 +33,7 @@ def written(length: timedelta | str) -> Any:
 
 
 SECRET = "A path, `env:NAME`, or `cred:NAME` for a systemd credential."  # noqa: S105 -- says where one may lie
+_SHARES = Shares()
 SCOPES = ["okta.apps.read", "okta.apps.manage", "okta.logs.read"]
 
 
@@ -82,6 +85,21 @@ class PrivateKeyJwtSection(Section):
     )
 
 
+class RateShareSection(Section):
+    """How much of what others leave of Okta's rate limits may be used."""
+
+    routine: Fraction = Field(default=_SHARES.routine, gt=0, le=1, description="By what can wait.")
+    urgent: Fraction = Field(
+        default=_SHARES.urgent, gt=0, le=1, description="For a revoked secret, an order, and removals."
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> RateShareSection:
+        if self.routine > self.urgent:
+            raise ValueError("has a `routine` larger than `urgent`; what is urgent must not get less")
+        return self
+
+
 class OrgSection(Section):
     """One Okta org and how to reach it."""
 
@@ -97,6 +115,9 @@ class OrgSection(Section):
     proxy: ProxyUrl | None = Field(default=None, description="The proxy on the way to Okta.")
     answer_within: AnswerTime = Field(default=written("10s"), description="How long Okta may take to answer one call.")
     propagation: AnswerTime = Field(default=written("5s"), description="How long a change may take to be seen by all.")
+    rate_share: RateShareSection = Field(
+        default=RateShareSection(), description="How much of Okta's rate limits may be used."
+    )
 
 
 # --- Vault ------------------------------------------------------------------------------------------------

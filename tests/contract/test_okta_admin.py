@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rotator.core.budget import Haste, in_haste
 from rotator.core.model import AppId, AuthMethod, SecretId, SecretStatus
 from rotator.core.secret_value import SecretValue
 from rotator.errors import MissingError, RateLimitedError, RefusedError, UnknownOutcomeError
@@ -270,7 +271,7 @@ async def test_a_used_up_rate_limit_says_when_the_window_opens_again() -> None:
         app = world.add_app("a" * 40)
         await world.admin.list_secrets(app)
 
-        with pytest.raises(RateLimitedError) as limited:
+        with in_haste(Haste(waits=timedelta(0))), pytest.raises(RateLimitedError) as limited:
             await world.admin.create_secret(app, OURS)
 
         assert limited.value.retry_at is not None

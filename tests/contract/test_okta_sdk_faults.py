@@ -16,7 +16,9 @@ import pytest
 
 from rotator.adapters.okta_admin import OktaSdkAdmin
 from rotator.adapters.okta_connection import OktaConnection, PrivateKeyAuth, SswsAuth
+from rotator.adapters.okta_pace import OktaPace
 from rotator.adapters.okta_session import OktaSession
+from rotator.core.budget import Haste, in_haste
 from rotator.core.model import AppId, AuthMethod, SecretId
 from rotator.core.secret_value import SecretValue
 from rotator.errors import (
@@ -61,7 +63,12 @@ async def admin_of(
     proxy: str | None = None,
 ) -> AsyncIterator[OktaSdkAdmin]:
     connection = OktaConnection(url, auth or SswsAuth(TOKEN), answer_within=answer_within, ca_file=ca_file, proxy=proxy)
-    session = OktaSession(connection, ManualClock())
+    clock = ManualClock()
+
+    async def pass_by(seconds: float) -> None:
+        clock.advance(timedelta(seconds=seconds))
+
+    session = OktaSession(connection, clock, pace=OktaPace(connection.host, clock, sleep=pass_by))
     try:
         yield OktaSdkAdmin(session)
     finally:
@@ -366,14 +373,42 @@ async def test_a_rate_limit_without_times_says_no_time(script: Script) -> None:
     assert raised.value.retry_at is None
 
 
-async def test_a_read_does_not_wait_for_a_rate_limit_beyond_its_own(script: Script) -> None:
-    script.then(says(429, error_json("E0000047"), {"X-Rate-Limit-Reset": RESET, "Date": DATE}))
+USED_UP = says(429, error_json("E0000047"), {"X-Rate-Limit-Reset": RESET, "Date": DATE})
+
+
+async def test_a_read_waits_for_the_next_window_and_asks_again(script: Script) -> None:
+    """Longer than an answer may take: its time limit is about Okta's answer, not about the wait for a turn."""
+    script.then(USED_UP, says(200, [secret_json()]))
+
+    async with admin_of(script.url, answer_within=SHORT) as admin:
+        found = await admin.list_secrets(APP)
+
+    assert [secret.id for secret in found] == ["ocs1"]
+    assert len(script.asked) == 2
+
+
+async def test_a_read_does_not_wait_for_longer_than_its_caller(script: Script) -> None:
+    script.then(USED_UP)
 
     async with admin_of(script.url) as admin:
-        with pytest.raises(RateLimitedError):
+        with in_haste(Haste(waits=timedelta(seconds=30))), pytest.raises(RateLimitedError) as raised:
             await admin.list_secrets(APP)
 
+    assert raised.value.retry_at is not None
+    assert 42 <= (raised.value.retry_at - NOON).total_seconds() <= 43
     assert len(script.asked) == 1
+
+
+async def test_a_write_after_a_refusal_is_not_sent_before_the_next_window(script: Script) -> None:
+    script.then(USED_UP)
+
+    async with admin_of(script.url) as admin:
+        with in_haste(Haste(waits=timedelta(0))):
+            for _ in range(3):
+                with pytest.raises(RateLimitedError):
+                    await admin.create_secret(APP, VALUE)
+
+    assert script.asked == [CREATE]
 
 
 # --- Where the login goes ---------------------------------------------------------------------------------

@@ -35,6 +35,12 @@ APP = "0oa1example1example1"
         pytest.param("ROTATOR_OKTA__ORG_URL", "https://b.okta.com", "okta.acme.org_url", "https://b.okta.com",
                      id="a single org needs no alias"),
         pytest.param("ROTATOR_POLICIES__PROD__DAILY_CAP", "7", "policies.prod.daily_cap", "7", id="a number is one"),
+        pytest.param(
+            "ROTATOR_OKTA__ACME__RATE_SHARE__ROUTINE", ".25", "okta.acme.rate_share.routine", "0.25", id="a part of one"
+        ),
+        pytest.param(
+            "ROTATOR_OKTA__ACME__RATE_SHARE__URGENT", "1", "okta.acme.rate_share.urgent", "1.0", id="and all of it"
+        ),
         pytest.param("ROTATOR_VAULTS__MAIN__AUTH__WRAPPED", "true", "vaults.main.auth.wrapped", "true",
                      id="a flag is one"),
         pytest.param("ROTATOR_TARGETS__BILLING__WRITE_TO__0__PATH", "x/y", "targets.billing.write_to[0].path", "x/y",

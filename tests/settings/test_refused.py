@@ -25,6 +25,10 @@ def listening(on: str) -> str:
     return GOOD + f"health: {{listen: {on}}}\n"
 
 
+def sharing(shares: str) -> str:
+    return changed("com\n    auth: {method: s", f"com\n    rate_share: {shares}\n    auth: {{method: s")
+
+
 def wrong(text: str, line: int, said: str, *, name: str) -> object:
     return pytest.param(text, line, said, id=name)
 
@@ -224,8 +228,17 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
               "act on yet; choose another", name="approve"),
         wrong(changed("method: approle", "method: aws"), 8, "vaults.main.auth.method: is a value that this release does"
               " not act on yet", name="aws"),
-        wrong(changed("com\n    auth: {method: s", "com\n    rate_share: {routine: 0.4}\n    auth: {method: s"), 4,
-              "okta.acme.rate_share: is nothing that this release acts on yet", name="rate_share"),
+        # --- how much of Okta's rate limits
+        wrong(sharing("{routine: 0}"), 4, "okta.acme.rate_share.routine: is too small; it must be more than 0",
+              name="a share of nothing"),
+        wrong(sharing("{urgent: 1.1}"), 4, "okta.acme.rate_share.urgent: is too large; it must be at most 1",
+              name="more than all"),
+        wrong(sharing("{routine: '0.4'}"), 4, "okta.acme.rate_share.routine: must be a number; write it without quotes",
+              name="text for a share"),
+        wrong(sharing("{routine: .nan}"), 4, "okta.acme.rate_share.routine: ", name="a share that is no number"),
+        wrong(sharing("{routine: 0.9}"), 4, "okta.acme.rate_share: has a `routine` larger than `urgent`; what is urgent"
+              " must not get less", name="less for what is urgent"),
+        wrong(sharing("0.4"), 4, "okta.acme.rate_share: must be a mapping", name="one share for both"),
         wrong(changed("okta}]", "okta}, {mount: kv, path: b}]"), 15, "targets.billing.write_to[1]: this release writes "
               "to one place for each target; remove the others", name="several places"),
     ],

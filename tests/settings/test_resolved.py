@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.core.budget import Shares
 from rotator.core.model import KvPath, Mode, Onboard, OnUnknownValue, Policy
 from rotator.core.schedule import Window
 from rotator.errors import ConfigError
@@ -36,6 +37,23 @@ def test_a_target_is_resolved_into_where_it_reads_waits_and_writes(tmp_path: Pat
     assert target.consumer == KvPath("kv", "billing/okta")
     assert target.staging == KvPath("secret", "rotator/staging/acme.okta.com/0oa1example1example1")
     assert target.settle == timedelta(seconds=10 + 5 + 10 + 10)
+
+
+@pytest.mark.parametrize(
+    ("written", "shares"),
+    [
+        pytest.param("{}", Shares(0.4, 0.8), id="neither"),
+        pytest.param("{routine: 0.1}", Shares(0.1, 0.8), id="one of them"),
+        pytest.param("{routine: 1, urgent: 1}", Shares(1.0, 1.0), id="all of it"),
+    ],
+)
+def test_the_shares_of_the_rate_limits_are_resolved_whatever_is_left_out(
+    tmp_path: Path, written: str, shares: Shares
+) -> None:
+    text = changed("com\n    auth: {method: s", f"com\n    rate_share: {written}\n    auth: {{method: s")
+
+    assert loaded(tmp_path, text).orgs["acme"].rate_share == shares
+    assert loaded(tmp_path).orgs["acme"].rate_share == Shares()
 
 
 def test_a_target_settles_later_where_answers_may_take_longer(tmp_path: Path) -> None:
