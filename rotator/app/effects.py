@@ -46,8 +46,11 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
         case do.Fence():
             assert seen.consumer.current
             return await _write_consumer(seen, world, seen.consumer.current.fields)
-        case do.Adopt(secret, replace_it):
-            return await _adopt(seen, view, world, secret, replace_it=replace_it)
+        case do.OrderReplacement(secret_id):
+            order = Order(secret_id, OrderMode.WINDOW, world.clock.now())
+            return f"one of ours instead of {secret_id}, in {await place_order(seen, view, world, order)}"
+        case do.Adopt(secret):
+            return await _adopt(seen, world, secret)
         case do.Activate(secret_id):
             view.secret_is(await world.okta.activate_secret(seen.target.app_id, secret_id))
             return f"{secret_id} is active"
@@ -198,13 +201,9 @@ async def _close(seen: Snapshot, view: View, world: World) -> str:
     return "staging is empty, the staged value destroyed"
 
 
-async def _adopt(seen: Snapshot, view: View, world: World, secret: OktaSecret, *, replace_it: bool) -> str:
-    """Write Okta's secret to the consumer path. The order to replace it comes first, and is an effect of its own."""
+async def _adopt(seen: Snapshot, world: World, secret: OktaSecret) -> str:
     assert seen.app
     assert secret.value
-    ordered = seen.staging.order
-    if replace_it and (ordered is None or ordered.replace != secret.id):
-        return await place_order(seen, view, world, Order(secret.id, OrderMode.WINDOW, world.clock.now()))
     current = seen.consumer.current
     fields = consumer_fields(
         current.fields if current else None,

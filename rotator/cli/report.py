@@ -151,6 +151,8 @@ def _found(outcome: Outcome) -> str:
         match step.action:
             case do.Stage(reason):
                 return f"{reason.value}{_replaced(step.current)}"
+            case do.OrderReplacement(secret_id):
+                return f"revoked, and {secret_id} there in its place"
             case do.Adopt(secret, replace):
                 return f"revoked, and {secret.id} there in its place" if replace else "nothing in Vault yet"
             case do.Create() | do.Promote() | do.Rebase() | do.CloseStaging() | do.Discard():

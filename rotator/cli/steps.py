@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rotator.core import actions as do
+from rotator.core.model import Reason
 
 if TYPE_CHECKING:
     from rotator.core.actions import Effect
@@ -30,6 +31,7 @@ WORDS = {
     "Discard": Words("discarding the candidate", "discarded", "candidate_discarded"),
     "Rebase": Words("staging on top of the new version", "rebased", "staging_rebased"),
     "Fence": Words("fencing off other writers", "fenced", "consumer_fenced"),
+    "OrderReplacement": Words("ordering one of ours in its place", "ordered", "replacement_ordered"),
     "Adopt": Words("adopting Okta's secret", "adopted", "secret_adopted"),
     "Activate": Words("switching it on again", "activated", "secret_activated"),
     "Deactivate": Words("switching the old one off", "deactivated", "secret_deactivated"),
@@ -65,6 +67,8 @@ def plan_of(action: Effect, target: Target) -> str:  # noqa: PLR0912 -- a line f
             return "go on from the new version of the consumer path"
         case do.Fence():
             return f"rewrite {target.consumer} unchanged, to fence off other writers"
+        case do.OrderReplacement(secret_id):
+            return f"adopt Okta's {secret_id}, and order one of ours in its place"
         case do.Adopt(secret, replace):
             return f"write Okta's {secret.id} to {target.consumer}" + (", then replace it" if replace else "")
         case do.Activate(secret_id, why):
@@ -82,6 +86,8 @@ def what_follows(action: Effect, target: Target) -> str:
     overlap, soak = write_duration(target.policy.overlap), write_duration(target.policy.soak)
     retire = f"the old one stays active for {overlap}, switched off for {soak}, then goes"
     match action:
+        case do.Stage(Reason.REVOKED | Reason.UNKNOWN_VALUE):
+            return f"create it at Okta, prove it, write it to {target.consumer}; nobody waits for a window"
         case do.Stage():
             return f"create it at Okta, prove it, write it to {target.consumer}; {retire}"
         case do.Create() | do.Rebase():
@@ -92,6 +98,8 @@ def what_follows(action: Effect, target: Target) -> str:
             return "remove the candidate, and look again"
         case do.Deactivate():
             return f"delete it after {soak}"
+        case do.OrderReplacement():
+            return f"write it to {target.consumer}; one of ours replaces it within a day"
         case do.Adopt(replace=False):
             return f"a rotation when it is {write_duration(target.policy.rotate_after)} old"
     return "look again"

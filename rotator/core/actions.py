@@ -77,8 +77,15 @@ class Fence:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderReplacement:
+    """Write down that the secret which is about to be adopted is to be replaced by one of ours."""
+
+    secret: SecretId
+
+
+@dataclass(frozen=True, slots=True)
 class Adopt:
-    """Write a secret that Okta holds to the consumer path. `replace` orders one of ours in its place."""
+    """Write a secret that Okta holds to the consumer path. `replace`: one of ours is ordered in its place."""
 
     secret: OktaSecret
     replace: bool
@@ -171,6 +178,7 @@ Effect = (
     | Discard
     | Rebase
     | Fence
+    | OrderReplacement
     | Adopt
     | Activate
     | Deactivate

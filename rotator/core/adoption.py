@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rotator.core.actions import Adopt, Block, Blocked, Rest, Verify
+from rotator.core.actions import Adopt, Block, Blocked, OrderReplacement, Rest, Verify
 from rotator.core.due import until_proven
 from rotator.core.slots import free_a_slot
 
@@ -27,6 +27,9 @@ def adopt(facts: Facts, secret: OktaSecret, *, replace: bool) -> Action:
         return Verify(secret.value, "candidate")
     if not proof.level.good:
         return until_proven(facts, proof)
+    ordered = facts.staging.order
+    if replace and (ordered is None or ordered.replace != secret.id):
+        return OrderReplacement(secret.id)
     return Adopt(secret, replace=replace)
 
 

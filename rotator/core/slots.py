@@ -33,12 +33,22 @@ def free_a_slot(facts: Facts) -> Action:
         waits.append(step)
     if waits:
         return min(waits, key=lambda rest: rest.until or facts.now)
-    ids = ", ".join(sorted(secret.id for secret in facts.seen.secrets))
+    slots = sorted(
+        (_described(facts, secret) for secret in facts.seen.secrets), key=lambda text: "in Vault" not in text
+    )
     return Blocked(
         Block.SLOTS_FULL,
-        f"Okta holds two secrets that may not be removed: {ids}",
-        "Deactivate and delete the one that nobody uses in the Okta admin console; the next run goes on.",
+        f"Okta holds {', and '.join(slots)}",
+        "Find out who uses the one that is not in Vault; when nobody does, deactivate and delete it in the Okta admin"
+        " console. The next run goes on.",
     )
+
+
+def _described(facts: Facts, secret: OktaSecret) -> str:
+    if secret in facts.matches:
+        return f"{secret.id}, which is in Vault"
+    whose = "switched on again by somebody" if secret in facts.kept else "unknown to us"
+    return f"{secret.id}, {secret.status.value}, made {secret.created:%Y-%m-%d}, {whose}"
 
 
 def _ways(facts: Facts) -> Iterator[Action]:
@@ -48,7 +58,9 @@ def _ways(facts: Facts) -> Iterator[Action]:
     if (step := drop_duplicate(facts)) is not None:
         yield step
     inactive = [leaving for leaving in facts.leaving if not leaving.secret.active]
-    yield from (Delete(it.secret.id, "soak over") for it in inactive if _may_go(facts, it))
+    for it in inactive:
+        if _may_go(facts, it):
+            yield Delete(it.secret.id, "soak over" if facts.now >= it.soak_ends(facts.policy) else "to make room")
     yield from (
         Delete(secret.id, "inactive for long") for secret in facts.foreign if not secret.active and _old(facts, secret)
     )

@@ -21,6 +21,7 @@ from rotator.core.actions import (
     Delete,
     Discard,
     Fence,
+    OrderReplacement,
     Promote,
     Rebase,
     Rest,
@@ -115,8 +116,9 @@ def minutes(count: float) -> timedelta:
             seen(OLD_A, secret(F, age=5), vault=consumer(V1A), staging=staged(B, base=V1A)),
             Blocked(
                 Block.SLOTS_FULL,
-                "Okta holds two secrets that may not be removed: ocsA, ocsF",
-                "Deactivate and delete the one that nobody uses in the Okta admin console; the next run goes on.",
+                "Okta holds ocsA, which is in Vault, and ocsF, ACTIVE, made 2026-06-10, unknown to us",
+                "Find out who uses the one that is not in Vault; when nobody does, deactivate and delete it in the Okta"
+                " admin console. The next run goes on.",
             ),
             "row 7c: a foreign active secret in the other slot blocks, and both are named",
         ),
@@ -417,6 +419,18 @@ def minutes(count: float) -> timedelta:
                 asked={SecretId("ocsA"): False},
                 proofs={F: ISSUED},
             ),
+            OrderReplacement(SecretId("ocsF")),
+            "row 11d: before it is adopted, one of ours is ordered in its place",
+        ),
+        case(
+            seen(
+                secret(A, age=100, active=False),
+                secret(F, age=1),
+                vault=consumer(V1A),
+                staging=closed(A, order=order("ocsF", mode=OrderMode.WINDOW)),
+                asked={SecretId("ocsA"): False},
+                proofs={F: ISSUED},
+            ),
             Adopt(secret(F, age=1), replace=True),
             "row 11d: a secret that an admin made to replace the dead one is adopted, and replaced later",
         ),
@@ -662,7 +676,7 @@ def minutes(count: float) -> timedelta:
                 vault=consumer(version(1, B, age=200), version(2, A, age=100)),
                 staging=closed(A, B, order=order("ocsA")),
             ),
-            Delete(SecretId("ocsB"), "soak over"),
+            Delete(SecretId("ocsB"), "to make room"),
             "row 15b: an order for now does not wait for the soak",
         ),
         case(
@@ -682,7 +696,7 @@ def minutes(count: float) -> timedelta:
                 vault=consumer(version(1, A, age=200), version(2, F, age=1)),
                 staging=closed(A, order=order("ocsF", mode=OrderMode.WINDOW, age=1)),
             ),
-            Delete(SecretId("ocsA"), "soak over"),
+            Delete(SecretId("ocsA"), "to make room"),
             "row 15b: after a day the revoked one makes room for one of ours",
         ),
         case(
