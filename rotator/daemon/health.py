@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -61,9 +62,10 @@ class Health:
         try:
             server = await asyncio.start_server(self._accept, listen.host, listen.port, limit=LONGEST_HEAD)
         except OSError as failure:
-            reason = (failure.strerror or str(failure)).lower()
+            number = failure.errno or 0  # below zero where `localhost` has no address
+            reason = os.strerror(number) if number > 0 else str(failure.strerror)
             raise ConfigError(
-                [f"health.listen: cannot listen on {listen} ({reason}); choose another port"]
+                [f"health.listen: cannot listen on {listen} ({reason.lower()}); choose another address or port"]
             ) from failure
         try:
             host, port = server.sockets[0].getsockname()[:2]

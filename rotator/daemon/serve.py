@@ -1,71 +1,69 @@
-"""The daemon put together: connections, signals, bell, systemd and companions round one loop, from start to end."""
+"""The daemon put together: connections, signals, bell, systemd and health round one loop, from start to end."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from rotator.daemon.bell import Bell
+from rotator.daemon.health import Health
 from rotator.daemon.loop import Limits, Loop, Outside
+from rotator.daemon.metrics import Tally
 from rotator.daemon.signals import Asked, hearing
 from rotator.daemon.systemd import Systemd
 from rotator.wiring import open_worlds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-    from contextlib import AbstractAsyncContextManager
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from rotator.app.rotate import Outcome
     from rotator.core.agenda import Pace
-    from rotator.daemon.vitals import Vitals
     from rotator.ports import Progress
     from rotator.settings import Settings
-
-    Companion = Callable[[Vitals], AbstractAsyncContextManager[object]]
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """Who is told what: each step, what Vault says besides, and what came of each pass."""
+    """Who is told what: each step, and what Vault says besides."""
 
     progress: Progress
     warn: Callable[[str], None]
-    on_outcome: tuple[Callable[[Outcome, datetime], None], ...] = ()
 
 
-async def serve(
-    load: Callable[[], Settings],
-    telling: Telling,
-    *,
-    pace: Pace,
-    limits: Limits,
-    companions: Sequence[Companion] = (),
-) -> int:
+async def serve(load: Callable[[], Settings], telling: Telling, *, pace: Pace, limits: Limits) -> int:
     """Keep the targets of the configuration fresh until a signal ends it; return the exit code.
 
-    `load` reads the configuration, now and at each SIGHUP. `companions` run beside the loop and see its vitals.
+    `load` reads the configuration, now and at each SIGHUP.
     """
-    settings, asked, bell, systemd = load(), Asked(), Bell(pace.tick), Systemd()
+    settings, asked, bell, systemd, tally = load(), Asked(), Bell(pace.tick), Systemd(), Tally()
     async with AsyncExitStack() as around:
         worlds = await around.enter_async_context(open_worlds(settings, progress=telling.progress, warn=telling.warn))
-        outside = Outside(bell, asked, systemd, load, telling.on_outcome)
+        outside = Outside(bell, asked, systemd, partial(_load_again, load, settings), (tally.passed,))
         loop = Loop(settings, worlds, outside, clock=worlds.clock, pace=pace, limits=limits)
+        if settings.health is not None:
+            health = Health(loop.vitals, tally, worlds.logins_end)
+            log.info("health_served", url=await around.enter_async_context(health.served(settings.health)))
         around.enter_context(hearing(asked, bell.ring))
         await around.enter_async_context(bell.ringing())
         await around.enter_async_context(_beside(systemd.feed_watchdog(loop.vitals)))
-        for companion in companions:
-            await around.enter_async_context(companion(loop.vitals))
         log.info("daemon_started", **_counts(settings), tick=str(pace.tick), resync=str(pace.resync))
         await loop.run()
     log.info("daemon_stopped", exit_code=asked.exit_code)
     return asked.exit_code
+
+
+def _load_again(load: Callable[[], Settings], at_start: Settings) -> Settings:
+    """Read the configuration once more, and say which part of it takes a restart."""
+    settings = load()
+    if settings.health != at_start.health:
+        log.warning("restart_needed", key="health.listen", hint="It is listened where the daemon's start said.")
+    return settings
 
 
 def _counts(settings: Settings) -> dict[str, int]:
