@@ -97,6 +97,7 @@ class Loop:
         limits: Limits,
     ) -> None:
         """Begin nothing yet."""
+        self._settings = settings
         self._connections = connections
         self._outside = outside
         self._clock = clock
@@ -179,8 +180,9 @@ class Loop:
             self._outside.bell.ring()
 
     async def _look_at(self, target: Target) -> None:
+        settings = self._settings
         (outcome,) = await each([target], self._carry_on, failed=lambda target, error: Outcome(target, (), error, None))
-        await self._learn(outcome)
+        await self._learn(outcome, settings)
 
     async def _carry_on(self, target: Target) -> Outcome:
         limits = self._limits
@@ -192,8 +194,8 @@ class Loop:
                 deadline=self._clock.now() + limits.one_pass,
             )
 
-    async def _learn(self, outcome: Outcome) -> None:
-        """Note how a pass ended and when to look again."""
+    async def _learn(self, outcome: Outcome, settings: Settings) -> None:
+        """Note how a pass under these settings ended and when to look again."""
         target = outcome.target
         if may_be_away(outcome.ending):
             await self._find_out(target, outcome.ending)
@@ -205,7 +207,8 @@ class Loop:
         self._pulse.last[target.name] = last_look(outcome, now)
         if isinstance(outcome.ending, Rest) and outcome.ending.waiting is not Waiting.VERIFICATION:
             self._tries.pop(target.name, None)
-        if isinstance(outcome.ending, RotatorError) and self._horizon.holds(target):
+        stale = settings is not self._settings  # the connections it failed with are left behind
+        if isinstance(outcome.ending, RotatorError) and (stale or self._horizon.holds(target)):
             self._agenda.hold(target, now=now, began=bool(outcome.steps))
             return
         self._note(outcome)
@@ -235,7 +238,10 @@ class Loop:
             via = self._via(side, failed)
             if via is None or self._asked_last.get(side, -1.0) >= wanted:  # somebody has asked while we waited
                 return
+            settings = self._settings
             (answer,) = await each([via], partial(self._answer, side), failed=lambda _, error: error)
+            if settings is not self._settings:  # it came by a connection that is left behind
+                return
             self._asked_last[side] = clock()
             self._horizon.note(side, answer)
         self._outside.bell.ring()
@@ -276,7 +282,7 @@ class Loop:
         except ConfigError as error:
             log.error("configuration_kept", problems=list(error.problems), hint="Mend it and send SIGHUP again.")  # noqa: TRY400
             return
-        left = self._connections.follow(settings)
+        left, self._settings = self._connections.follow(settings), settings
         self._tasks.create_task(_close_after(tuple(self._passes.values()), left), name="connections left behind")
         changes = self._agenda.take_up(settings.targets, self._clock.now())
         self._horizon.keep({side for target in settings.targets for side in sides_of(target)})

@@ -80,6 +80,7 @@ class Wires:
 
     def follow(self, settings: Settings) -> AsyncExitStack:
         self.followed.append(settings)
+        self.__post_init__()
         left = AsyncExitStack()
         left.callback(self._close)
         return left

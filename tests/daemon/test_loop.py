@@ -483,6 +483,21 @@ async def test_a_pass_over_what_has_changed_since_does_not_put_off_the_next(smal
         assert [outcome.target for outcome in post.outcomes] == [target, changed]
 
 
+async def test_a_failure_with_connections_that_are_left_behind_is_no_failure(small: SmallWorld, log: Log) -> None:
+    target = small.settled(age=DUE)
+    post = Post(small, [target])
+    slow = Slow(post)
+    async with post:
+        post.wires.kv.error = RefusedError("our token is no good", code="token")
+        await post.reload(target)
+        slow.release.set()
+        await post.settle()
+
+        assert (len(post.outcomes), post.entry().failures) == (2, 0)
+        assert small.current(target) != OLD
+    assert not events(log, "target_failed", "vault_refused_us")
+
+
 async def test_after_word_to_stop_a_configuration_begins_nothing(small: SmallWorld) -> None:
     (target,) = fleet(small, 1, age=DUE)
     async with Post(small, []) as post:
