@@ -1,4 +1,4 @@
-"""The loop: whenever the bell rings it begins what is due, a few targets at a time, and waits for the bell again.
+"""The loop: when the bell rings it begins what is due, a few targets of each org at a time, and waits for the next ring.
 
 * A turn of the loop waits for no pass. So ticks finish however slow Okta is, and their ending is a sign of life.
 * One pass never stops another, not even by a fault of this program: that becomes its ending, with the traceback in the
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -66,7 +67,8 @@ class Connections(Protocol):
 class Limits:
     """How much at once, and how long."""
 
-    at_once: int = 4
+    at_once: int = 4  # of one org: what waits for its rate limit takes no place from another's targets
+    in_all: int = 16
     one_pass: timedelta = timedelta(minutes=5)
     grace: timedelta = timedelta(minutes=2)  # for the action that was begun in time, and for asking a side
     drain: timedelta = timedelta(seconds=30)
@@ -107,6 +109,7 @@ class Loop:
         self._horizon = Horizon(self._pulse, clock)
         self._tidings = Tidings()
         self._tries: dict[str, dict[str, int]] = {}
+        self._of_org: Counter[str] = Counter()  # passes under way
         self._passes: dict[str, asyncio.Task[None]] = {}
         self._errands: dict[object, asyncio.Task[None]] = {}
         self._asked_last: dict[Side, float] = {}
@@ -150,15 +153,14 @@ class Loop:
                 self._outside.systemd.ready()
 
     def _begin_due(self, now: datetime) -> None:
-        free = self._limits.at_once - len(self._passes)
-        for target in self._agenda.due(now) if free else ():
-            if self._horizon.holds(target):
+        for target in self._agenda.due(now):
+            if len(self._passes) >= self._limits.in_all:
+                return
+            if self._of_org[target.org] >= self._limits.at_once or self._horizon.holds(target):
                 continue
+            self._of_org[target.org] += 1
             self._pulse.under_way.add(target.name)
             self._passes[target.name] = self._tasks.create_task(self._pass(target), name=f"pass over {target.name}")
-            free -= 1
-            if not free:
-                return
 
     def _send(self, name: object, errand: Coroutine[None, None, None]) -> None:
         """Do something beside the passes, unless the same is still being done."""
@@ -175,6 +177,7 @@ class Loop:
             if fault is not None and self._agenda.has(target):  # ours, and in what follows a pass
                 self._note(Outcome(target, (), fault, None))
         finally:
+            self._of_org[target.org] -= 1
             self._pulse.under_way.discard(target.name)
             del self._passes[target.name]
             self._outside.bell.ring()

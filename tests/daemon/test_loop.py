@@ -75,6 +75,37 @@ async def test_at_the_start_all_are_looked_at_a_few_at_a_time_in_an_order_that_s
     assert small.leases.most == AT_ONCE
 
 
+async def test_an_org_that_is_slow_takes_no_place_from_another(small: SmallWorld) -> None:
+    slow, quick = (
+        fleet(small, 6, age=DUE),
+        [replace(target, org="other") for target in fleet(small, 6, first=6, age=DUE)],
+    )
+    release = asyncio.Event()
+
+    async def wait(_: str) -> None:
+        await release.wait()
+
+    post = Post(small, [*slow, *quick])
+    post.wires.okta["acme"].meanwhile = wait
+    async with post:
+        assert (secrets(small, slow), secrets(small, quick)) == ({1: 6}, {2: 6})
+        assert sum(one.under_way for one in post.vitals.targets()) == AT_ONCE
+        release.set()
+
+
+async def test_of_many_orgs_only_so_much_is_under_way_in_all(small: SmallWorld) -> None:
+    targets = [replace(target, org=f"org{n % 10}") for n, target in enumerate(fleet(small, 40))]
+    post, release = Post(small, targets), asyncio.Event()
+
+    async def wait(_: str) -> None:
+        await release.wait()
+
+    post.wires.kv.meanwhile = wait
+    async with post:
+        assert sum(one.under_way for one in post.vitals.targets()) == Limits().in_all
+        release.set()
+
+
 async def test_a_quiet_tick_asks_nobody_and_logs_nothing(small: SmallWorld, log: Log) -> None:
     async with Post(small, fleet(small, 20)) as post:
         before, told = len(post.wires.kv.asked), len(log)
