@@ -1,4 +1,4 @@
-"""The loop: when the bell rings it begins what is due, a few targets of each org at a time, and waits for the next ring.
+"""The loop: when the bell rings it begins what is due, a few targets of each org at a time, and waits for the next one.
 
 * A turn of the loop waits for no pass. So ticks finish however slow Okta is, and their ending is a sign of life.
 * One pass never stops another, not even by a fault of this program: that becomes its ending, with the traceback in the
