@@ -146,9 +146,9 @@ class _Attempt:
         except TimeoutError:
             reply = _Lost("no answer in time")
         if isinstance(reply, Reply) and reply.status == 200:
-            return "; revoked"
+            return ", test token revoked"
         why = reply.reason if isinstance(reply, _Lost) else f"answered {reply.status}"
-        return f"; revoking it failed ({why})"
+        return f", but revoking the test token failed ({why})"
 
     async def _ask_for_token(self, scope: str | None) -> Verdict:
         form = {"grant_type": "client_credentials"} | ({"scope": scope} if scope else {})

@@ -70,7 +70,7 @@ BEFORE_THE_SECRET = frozenset({"unsupported_grant_type", "use_dpop_nonce", "inva
 def of_grant(reply: Reply) -> Verdict:
     """Judge the answer to a client_credentials request."""
     if reply.status == 200 and reply.body is not None and isinstance(reply.body.get("access_token"), str):
-        return Verdict(ProofLevel.TOKEN_ISSUED, "client_credentials: a token was issued")
+        return Verdict(ProofLevel.TOKEN_ISSUED, "client_credentials")
     return _of_error(reply, "client_credentials")
 
 

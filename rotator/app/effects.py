@@ -27,8 +27,9 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
             return await _stage(seen, view, world, reason)
         case do.Create():
             return await _create(seen, view, world)
-        case do.Verify(value):
-            return await _verify(seen, view, world, value)
+        case do.Verify(value, whose):
+            whose = "what Vault holds" if whose == "current" else "the candidate"
+            return f"{whose}: {await _verify(seen, view, world, value)}"
         case do.AskLog(secret):
             return await _ask_log(seen, view, world, secret)
         case do.Promote(candidate):

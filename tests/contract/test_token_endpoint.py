@@ -132,7 +132,7 @@ async def test_an_app_that_uses_a_key_says_nothing_about_a_secret(world: OktaWor
 async def test_the_token_is_revoked(sandbox: SandboxWorld) -> None:
     proof = await tried(sandbox, FIRST, AT_DEFAULT)
 
-    assert proof.detail.endswith("; revoked")
+    assert proof.detail.endswith(", test token revoked")
     assert not sandbox.box.okta.org.access_tokens
 
 
