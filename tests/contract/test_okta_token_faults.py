@@ -93,7 +93,7 @@ async def test_a_failed_revocation_is_a_remark_only(script: Script, revocation: 
     async with tokens_of(script.url) as tokens:
         proof = await tokens.prove(app(), VALUE, AT_DEFAULT)
 
-    assert (proof.level, "revoking it failed" in proof.detail) == (ProofLevel.TOKEN_ISSUED, True)
+    assert (proof.level, "revoking the test token failed" in proof.detail) == (ProofLevel.TOKEN_ISSUED, True)
 
 
 async def test_no_scope_is_sent_where_none_is_configured(script: Script) -> None:
