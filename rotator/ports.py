@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
+    from rotator.core.changes import Heard
     from rotator.core.model import (
         App,
         AppId,
@@ -82,12 +83,20 @@ class OktaAdmin(Protocol):
 
 
 class OktaLog(Protocol):
-    """The System Log of one org, as far as one question needs it (contracts: Okta 4)."""
+    """The System Log of one org, as far as two questions need it (contracts: Okta 4)."""
 
     async def deactivated_by_us(self, app: App, secret: OktaSecret) -> bool:
         """Say whether the last deactivation of that secret was our own act.
 
         False as well where the log shows no such event. `RefusedError` where we may not read the log.
+        """
+        ...
+
+    async def changes(self, cursor: str | None, since: datetime) -> Heard:
+        """Return what others have done to apps and their secrets since the cursor; without one, since that time.
+
+        Each change at least once, in no particular order. A cursor that is not taken any more counts as none.
+        `RefusedError` where we may not read the log.
         """
         ...
 

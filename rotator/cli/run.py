@@ -56,7 +56,14 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
     type=Duration(SECOND, 7 * DAY),
     default="1d",
     show_default=True,
-    help="Look at each target at least so often: what was revoked is found then.",
+    help="Look at each target at least so often: what the System Log did not tell is found then.",
+)
+@click.option(
+    "--poll",
+    type=Duration(SECOND, timedelta(minutes=10)),
+    default="30s",
+    show_default=True,
+    help="How often to ask each org's System Log what others have changed: those targets are looked at then.",
 )
 @click.option(
     "--drain",
@@ -67,7 +74,7 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 )
 @config_option
 @click.pass_obj
-def run(invocation: Invocation, /, *, tick: timedelta, resync: timedelta, drain: timedelta) -> int:
+def run(invocation: Invocation, /, *, tick: timedelta, resync: timedelta, poll: timedelta, drain: timedelta) -> int:
     """Keep every target fresh, until it is told to stop.
 
     Rotates what expires or was revoked, switches off and deletes old secrets whose time is over. It keeps no state of
@@ -96,6 +103,7 @@ def run(invocation: Invocation, /, *, tick: timedelta, resync: timedelta, drain:
             Telling(LogProgress(), log_warning),
             pace=Pace(tick, resync),
             limits=Limits(drain=drain),
+            poll=poll,
         )
     )
 

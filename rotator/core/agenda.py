@@ -83,6 +83,13 @@ def place_of(name: str) -> float:
     return int.from_bytes(digest[:6]) / 2**48
 
 
+def next_turn(name: str, now: datetime, every: timedelta) -> datetime:
+    """Return the first moment of the target's own after now, of those that come so often."""
+    phase = every * place_of(name)
+    turns = (now - EPOCH - phase) // every + 1
+    return EPOCH + phase + turns * every
+
+
 def next_entry(
     target: Target, ending: Ending | RotatorError, *, before: Entry, now: datetime, pace: Pace, spread: float
 ) -> Entry:
@@ -124,7 +131,4 @@ def _end_of(rest: Rest, target: Target, pace: Pace) -> datetime:
 
 
 def _resync(target: Target, now: datetime, pace: Pace) -> datetime:
-    """Return the first moment of the target's own after now."""
-    phase = pace.resync * place_of(target.name)
-    turns = (now - EPOCH - phase) // pace.resync + 1
-    return EPOCH + phase + turns * pace.resync
+    return next_turn(target.name, now, pace.resync)

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rotator.core.agenda import Entry, State, is_due, next_entry, place_of
+from rotator.core.agenda import SHORTEST, Entry, State, is_due, next_entry, next_turn, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime, timedelta
 
     from rotator.core.actions import Ending
     from rotator.core.agenda import Pace
@@ -43,6 +43,7 @@ class Agenda:
         self.pace = pace
         self._pulse = pulse
         self._places: dict[str, float] = {}
+        self._woken: set[str] = set()  # while under way: that pass may have looked before
 
     def take_up(self, targets: Sequence[Target], now: datetime) -> Changes:
         """Replace the targets."""
@@ -83,8 +84,29 @@ class Agenda:
         """Note how a pass ended, and return when to look again."""
         before = self._pulse.entries[target.name]
         entry = next_entry(target, ending, before=before, now=now, pace=self.pace, spread=spread)
+        if target.name in self._woken:
+            self._woken.discard(target.name)
+            entry = replace(entry, at=min(entry.at, now + SHORTEST))
         self._pulse.entries[target.name] = entry
         return entry
+
+    def wake(self, names: Iterable[str], now: datetime, *, within: timedelta | None = None) -> None:
+        """Have these targets looked at now, before those that only rest; who is being looked at, once more.
+
+        `within` some time: each at a moment of its own in it. Who failed keeps its time then.
+        """
+        for name in self._pulse.entries.keys() & names:
+            if within is not None:
+                self._bring_forward(name, next_turn(name, now, within))
+            elif name in self._pulse.under_way:
+                self._woken.add(name)
+            else:
+                self._bring_forward(name, now, soon=True)
+
+    def _bring_forward(self, name: str, at: datetime, *, soon: bool = False) -> None:
+        before = self._pulse.entries[name]
+        if soon or not before.failures:
+            self._pulse.entries[name] = replace(before, at=min(before.at, at), soon=before.soon or soon)
 
     def hold(self, target: Target, *, now: datetime, began: bool) -> None:
         """Have the target looked at as soon as its side is back; what it has begun, before others."""

@@ -31,7 +31,7 @@ from rotator.daemon.vitals import Pulse, Side, Vitals
 from rotator.errors import ConfigError, RateLimitedError, RotatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
     from contextlib import AsyncExitStack
     from datetime import datetime
 
@@ -121,6 +121,11 @@ class Loop:
     def vitals(self) -> Vitals:
         """How the daemon is, for whoever shows it."""
         return Vitals(self._pulse)
+
+    def wake(self, names: Iterable[str], *, within: timedelta | None = None) -> None:
+        """Have these targets looked at now, or each at a moment of its own within some time."""
+        self._agenda.wake(names, self._clock.now(), within=within)
+        self._outside.bell.ring()
 
     async def run(self) -> None:
         """Work until there is word to stop; then let what is under way finish."""

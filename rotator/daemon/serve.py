@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from rotator.daemon.loop import Limits, Loop, Outside
 from rotator.daemon.metrics import Tally
 from rotator.daemon.signals import Asked, hearing
 from rotator.daemon.systemd import Systemd
+from rotator.daemon.watch import Watch
 from rotator.wiring import open_worlds
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from rotator.core.agenda import Pace
     from rotator.ports import Progress
     from rotator.settings import Settings
+
+POLL = timedelta(seconds=30)
 
 log = structlog.get_logger()
 
@@ -36,10 +40,12 @@ class Telling:
     warn: Callable[[str], None]
 
 
-async def serve(load: Callable[[], Settings], telling: Telling, *, pace: Pace, limits: Limits) -> int:
+async def serve(
+    load: Callable[[], Settings], telling: Telling, *, pace: Pace, limits: Limits, poll: timedelta = POLL
+) -> int:
     """Keep the targets of the configuration fresh until a signal ends it; return the exit code.
 
-    `load` reads the configuration, now and at each SIGHUP.
+    `load` reads the configuration, now and at each SIGHUP; `poll`: how often to ask the System Logs.
     """
     settings, asked, bell, systemd, tally = load(), Asked(), Bell(pace.tick), Systemd(), Tally()
     async with AsyncExitStack() as around:
@@ -53,6 +59,7 @@ async def serve(load: Callable[[], Settings], telling: Telling, *, pace: Pace, l
         await around.enter_async_context(bell.ringing())
         await around.enter_async_context(_beside(systemd.feed_watchdog(loop.vitals)))
         log.info("daemon_started", **_counts(settings), tick=str(pace.tick), resync=str(pace.resync))
+        await around.enter_async_context(_beside(Watch(loop, worlds, worlds.clock, every=poll).run()))
         await loop.run()
     log.info("daemon_stopped", exit_code=asked.exit_code)
     return asked.exit_code

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from rotator.core.changes import Change, Heard
 from rotator.core.model import (
     App,
     AppId,
@@ -88,6 +89,8 @@ class FakeOkta:
         self.shows_values = True
         self.unique_values = False  # within an app; Okta's rule is not known
         self.server_answers = True  # the token endpoint; else every proof is inconclusive
+        self.shows_log = True  # to our role
+        self.cursors = 0  # raise it, and those that were given are not taken any more
         self._clock = clock
         self._hash_of = hash_of
         self._apps: dict[AppId, HeldApp] = {}
@@ -216,6 +219,16 @@ class FakeOkta:
         ]
         return bool(acts) and acts[-1].actor == US
 
+    async def changes(self, cursor: str | None, since: datetime) -> Heard:
+        """Return what others have done since the cursor; without one, since that time."""
+        if not self.shows_log:
+            raise RefusedError("You do not have permission to access the feature", code="E0000006", hint="A role.")
+        era, _, place = (cursor or "").partition(":")
+        known = era == str(self.cursors)
+        fresh = self.events[int(place) :] if known else [event for event in self.events if event.at >= since]
+        changes = tuple(self._change(event) for event in fresh if event.actor != US)
+        return Heard(changes, f"{self.cursors}:{len(self.events)}", continued=known or cursor is None)
+
     # --- Inside ---------------------------------------------------------------------------------------------
 
     def _app(self, app: AppId) -> HeldApp:
@@ -275,6 +288,11 @@ class FakeOkta:
             hash=self._hash_of(secret.value.reveal()),
             value=secret.value if self.shows_values else None,
         )
+
+    def _change(self, event: Event) -> Change:
+        held = self._apps.get(event.app)
+        names = frozenset({event.app, held.app.client_id} if held and held.app.client_id else {event.app})
+        return Change(f"event{self.events.index(event)}", event.act, event.at.isoformat(), names)
 
     def _note(self, act: str, app: AppId, secret: SecretId) -> None:
         self.events.append(Event(self._clock.now(), act, app, secret, self._actor))

@@ -25,7 +25,9 @@ from rotator.errors import RotatorError, UnavailableError, UnknownOutcomeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from datetime import datetime
 
+    from rotator.core.changes import Heard
     from tests.fakes.okta import FakeOkta, ManualClock
     from tests.fakes.vault import FakeKv
 
@@ -194,6 +196,10 @@ class GatedOkta:
     async def deactivated_by_us(self, app: App, secret: OktaSecret) -> bool:
         self._gate.read()
         return await self._okta.deactivated_by_us(app, secret)
+
+    async def changes(self, cursor: str | None, since: datetime) -> Heard:
+        self._gate.read()
+        return await self._okta.changes(cursor, since)
 
     async def prove(self, app: App, value: SecretValue, settings: VerifySettings) -> Proof:
         try:
