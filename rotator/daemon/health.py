@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -54,7 +54,7 @@ class Health:
     tally: Tally
     logins: Callable[[], Mapping[str, datetime | None]]
     within: float = WITHIN
-    _open: set[asyncio.Task[None]] = field(default_factory=set)
+    _open: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
 
     @asynccontextmanager
     async def served(self, listen: Listen) -> AsyncIterator[str]:
@@ -72,8 +72,8 @@ class Health:
             yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         finally:
             server.close()
-            for task in tuple(self._open):
-                task.cancel()
+            for writer in self._open.values():
+                writer.transport.abort()  # not its task: asyncio 3.11 complains of a cancelled one
             await asyncio.gather(*self._open, return_exceptions=True)
             await server.wait_closed()
 
@@ -106,7 +106,7 @@ class Health:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
-        self._open.add(task)
+        self._open[task] = writer
         try:
             if len(self._open) <= AT_ONCE:
                 with suppress(ConnectionError, TimeoutError):  # the asker's own affair
@@ -114,7 +114,7 @@ class Health:
                         await self._exchange(reader, writer)
         finally:
             writer.transport.abort()
-            self._open.discard(task)
+            del self._open[task]
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         state = h11.Connection(h11.SERVER, max_incomplete_event_size=LONGEST_HEAD)
@@ -129,6 +129,8 @@ class Health:
             if not isinstance(event, h11.Request):
                 return
             answer = self.answer(event.method.decode("ascii"), event.target.decode("ascii"))
+            if event.method == b"HEAD":
+                answer = replace(answer, lines=())
         await _send(state, writer, answer)
 
 

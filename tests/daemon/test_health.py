@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import struct
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +18,7 @@ from rotator.app.rotate import Outcome, Step, carry_on
 from rotator.core import actions as do
 from rotator.core.agenda import Entry, State
 from rotator.core.model import Mode, Policy, Reason
-from rotator.daemon.health import AT_ONCE, LONGEST_HEAD, Health
+from rotator.daemon.health import AT_ONCE, LONGEST_HEAD, PIECE, Health
 from rotator.daemon.metrics import CONTENT_TYPE, Tally, exposition
 from rotator.daemon.vitals import Condition, Pulse, Reach, Side, Vitals
 from rotator.errors import (
@@ -32,7 +34,7 @@ from rotator.settings import Listen
 from tests.app.small_world import SmallWorld
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from rotator.core.model import Target
 
@@ -77,16 +79,22 @@ class Daemon:
         answer = self.health().answer("GET", page)
         return answer.status, "".join(answer.lines)
 
+    def lines(self) -> Iterator[str]:
+        return exposition(self.vitals, self.tally, self.logins)
+
     def metrics(self) -> list[str]:
-        return "".join(exposition(self.vitals, self.tally, self.logins)).splitlines()
+        return "".join(self.lines()).splitlines()
 
     def samples(self, name: str) -> list[str]:
         return [line.removeprefix("rotator_") for line in self.metrics() if re.match(rf"rotator_{name}[ {{]", line)]
 
 
 @pytest.fixture
-def daemon() -> Daemon:
-    return Daemon()
+def daemon(caplog: pytest.LogCaptureFixture) -> Iterator[Daemon]:
+    yield Daemon()
+    assert not [*caplog.get_records("call"), *caplog.records], (
+        "the event loop complains of whatever a connection lets through"
+    )
 
 
 async def sent(port: int, request: bytes, *, then_close: bool = False) -> bytes:
@@ -201,15 +209,16 @@ async def test_a_page_is_plain_text_that_nobody_keeps(daemon: Daemon, page: str)
         pytest.param("POST", "/nothing", 404, id="a write to nothing"),
         pytest.param("POST", "/livez", 405, id="a write"),
         pytest.param("HEAD", "/livez", 405, id="a head"),
+        pytest.param("HEAD", "/", 404, id="a head of nothing"),
         pytest.param("DELETE", "/metrics", 405, id="a deletion"),
         pytest.param("OPTIONS", "*", 404, id="options"),
     ],
 )
 async def test_there_is_nothing_else(daemon: Daemon, method: str, target: str, status: int) -> None:
     async with daemon.ticked().serving() as port:
-        got, headers, _ = await asked(port, target, method)
+        got, headers, body = await asked(port, target, method)
 
-    assert got == status
+    assert (got, body == "") == (status, method == "HEAD")
     assert headers.get("allow") == ("get" if status == 405 else None)
 
 
@@ -246,6 +255,12 @@ async def test_whoever_leaves_half_way_is_let_go(daemon: Daemon) -> None:
     async with daemon.ticked().serving() as port:
         assert (await sent(port, b"GET /li", then_close=True)).startswith(b"HTTP/1.1 400 ")
         assert await sent(port, b"", then_close=True) == b""
+        _, rude = await asyncio.open_connection("127.0.0.1", port)
+        rude.write(b"GET /li")
+        await asyncio.sleep(0.02)
+        rude.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        rude.transport.abort()
+        await asyncio.sleep(0.02)
         assert (await asked(port, "/livez"))[0] == 200
 
 
@@ -273,6 +288,28 @@ async def test_whoever_does_not_read_is_cut_off_and_holds_up_nobody(daemon: Daem
                     received += len(piece)
 
     assert 0 < received < len("\n".join(daemon.metrics()))
+
+
+async def test_a_long_answer_lets_others_take_turns(daemon: Daemon) -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    for number in range(4000):
+        daemon.add(f"t{number}")
+    async with daemon.ticked().serving() as port:
+        busy = asyncio.create_task(others())
+        await asked(port, "/metrics")
+        busy.cancel()
+
+    assert turns > len(daemon.metrics()) / PIECE
+    assert list(islice(daemon.lines(), 4000)) == [""] * 4000, (
+        "a turn for each target that is looked at, before any text"
+    )
 
 
 async def test_many_at_once_are_not_served_and_later_ones_are(daemon: Daemon) -> None:
@@ -319,6 +356,7 @@ async def test_nothing_of_a_request_is_logged(daemon: Daemon, caplog: pytest.Log
             await sent(port, b"garbage hvs.canary\r\n\r\n")
 
     assert "canary" not in caplog.text
+    caplog.clear()
 
 
 # --- metrics ----------------------------------------------------------------------------------------------
