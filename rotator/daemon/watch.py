@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -24,7 +25,7 @@ from rotator.core.agenda import SPREAD
 from rotator.core.changes import concerned
 from rotator.daemon.reach import may_be_away
 from rotator.daemon.vitals import Side
-from rotator.errors import InvariantError, RefusedError
+from rotator.errors import InvariantError, RefusedError, RotatorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from rotator.core.changes import Heard
     from rotator.core.model import Target
     from rotator.daemon.vitals import Vitals
-    from rotator.errors import RotatorError
     from rotator.ports import Clock, OktaLog
 
 OVERLAP = timedelta(minutes=5)  # where we begin by time: clocks differ, and events are persisted late
@@ -124,7 +124,7 @@ class Watch:
         return not org.unreadable or org.tried_at is None or now - org.tried_at >= UNREADABLE
 
     async def _listen(self, via: Target, org: _Org) -> None:
-        asked_at, port = self._clock.now(), self._connections.of(via).log
+        asked_at, port = self._clock.now(), self._port(via)
         if port is not org.port:  # other connections, perhaps to another org
             org.port, org.cursor = port, None
         heard = await port.changes(org.cursor, org.heard_at - OVERLAP)
@@ -134,6 +134,13 @@ class Watch:
         if org.unreadable:
             log.info("log_readable", org=via.org)
         org.cursor, org.heard_at, org.unreadable, org.fault = heard.cursor, asked_at, False, ""
+
+    def _port(self, via: Target) -> OktaLog:
+        """Return the log of the target's org, by way of another target where that one's Vault cannot be opened."""
+        for target in self._targets(via.org):
+            with suppress(RotatorError):
+                return self._connections.of(target).log
+        return self._connections.of(via).log
 
     def _wake(self, alias: str, org: _Org, heard: Heard) -> None:
         targets = self._targets(alias)
