@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rotator.core.model import Target
 
@@ -37,6 +37,8 @@ class Heard:
     continued: bool = True
 
 
-def concerned(change: Change, targets: Iterable[Target]) -> frozenset[str]:
-    """Return the names of the targets that a change is about."""
-    return frozenset(target.name for target in targets if target.app_id in change.names)
+def concerned(change: Change, targets: Iterable[Target], client_ids: Mapping[str, str]) -> frozenset[str]:
+    """Return the names of the targets that a change is about; `client_ids` are those we know of, by target."""
+    return frozenset(
+        target.name for target in targets if change.names & {target.app_id, client_ids.get(target.name, target.app_id)}
+    )

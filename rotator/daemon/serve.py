@@ -17,7 +17,7 @@ from rotator.daemon.loop import Limits, Loop, Outside
 from rotator.daemon.metrics import Tally
 from rotator.daemon.signals import Asked, hearing
 from rotator.daemon.systemd import Systemd
-from rotator.daemon.watch import Watch
+from rotator.daemon.watch import ClientIds, Watch
 from rotator.wiring import open_worlds
 
 if TYPE_CHECKING:
@@ -48,18 +48,20 @@ async def serve(
     `load` reads the configuration, now and at each SIGHUP; `poll`: how often to ask the System Logs.
     """
     settings, asked, bell, systemd, tally = load(), Asked(), Bell(pace.tick), Systemd(), Tally()
+    client_ids = ClientIds()
     async with AsyncExitStack() as around:
         worlds = await around.enter_async_context(open_worlds(settings, progress=telling.progress, warn=telling.warn))
-        outside = Outside(bell, asked, systemd, partial(_load_again, load, settings), (tally.passed,))
+        outside = Outside(bell, asked, systemd, partial(_load_again, load, settings), (tally.passed, client_ids.passed))
         loop = Loop(settings, worlds, outside, clock=worlds.clock, pace=pace, limits=limits)
         if settings.health is not None:
             health = Health(loop.vitals, tally, worlds.logins_end)
             log.info("health_served", url=await around.enter_async_context(health.served(settings.health)))
+        watch = Watch(loop, worlds, clock=worlds.clock, every=poll, client_ids=client_ids)
         around.enter_context(hearing(asked, bell.ring))
         await around.enter_async_context(bell.ringing())
         await around.enter_async_context(_beside(systemd.feed_watchdog(loop.vitals)))
         log.info("daemon_started", **_counts(settings), tick=str(pace.tick), resync=str(pace.resync))
-        await around.enter_async_context(_beside(Watch(loop, worlds, worlds.clock, every=poll).run()))
+        await around.enter_async_context(_beside(watch.run()))
         await loop.run()
     log.info("daemon_stopped", exit_code=asked.exit_code)
     return asked.exit_code

@@ -28,10 +28,11 @@ from rotator.daemon.vitals import Side
 from rotator.errors import InvariantError, RefusedError, RotatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from rotator.app.observe import World
+    from rotator.app.rotate import Outcome
     from rotator.core.changes import Heard
     from rotator.core.model import Target
     from rotator.daemon.vitals import Vitals
@@ -68,6 +69,16 @@ class Sleepers(Protocol):
         ...
 
 
+class ClientIds(dict[str, str]):
+    """The client ids of targets as passes saw them: an event may name that alone, and it need not be the app's id."""
+
+    def passed(self, outcome: Outcome, _: datetime) -> None:
+        """Learn from a pass."""
+        app = outcome.seen.app if outcome.seen else None
+        if app is not None and app.client_id is not None:
+            self[outcome.target.name] = app.client_id
+
+
 @dataclass(slots=True)
 class _Org:
     """How far we have heard an org."""
@@ -84,11 +95,20 @@ class _Org:
 class Watch:
     """The watch over all orgs that have targets."""
 
-    def __init__(self, sleepers: Sleepers, connections: Connections, clock: Clock, *, every: timedelta) -> None:
-        """Begin now; nothing is asked yet."""
+    def __init__(
+        self,
+        sleepers: Sleepers,
+        connections: Connections,
+        *,
+        clock: Clock,
+        every: timedelta,
+        client_ids: Mapping[str, str],
+    ) -> None:
+        """Ask nothing yet; `client_ids` are those that are known at the time, by target."""
         self._sleepers = sleepers
         self._connections = connections
         self._clock = clock
+        self._client_ids = client_ids
         self._every = every.total_seconds()
         self._orgs: dict[str, _Org] = {}
         self._polls: dict[str, asyncio.Task[None]] = {}
@@ -148,7 +168,7 @@ class Watch:
             if change.id in org.seen:
                 continue
             org.seen.append(change.id)
-            if names := concerned(change, targets):
+            if names := concerned(change, targets, self._client_ids):
                 log.info("change_heard", org=alias, change=change.kind, at=change.published, targets=sorted(names))
                 self._sleepers.wake(names)
 

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rotator.core.agenda import SPREAD, State
-from rotator.core.model import AppId
+from rotator.core.changes import Change, Heard
+from rotator.core.model import AppId, ClientId
 from rotator.core.secret_value import SecretValue
 from rotator.daemon.vitals import Condition, Reach, Side
-from rotator.daemon.watch import BLIND, OVERLAP, SILENCE, UNREADABLE, Watch
+from rotator.daemon.watch import BLIND, OVERLAP, SILENCE, UNREADABLE, ClientIds, Watch
 from rotator.errors import ConfigError, RateLimitedError, RefusedError, UnavailableError
 from tests.app.small_world import OTHER
 from tests.daemon.post import Post, Switch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableMapping
+    from datetime import datetime
 
+    from rotator.core.model import App, OktaSecret
     from tests.app.small_world import SmallWorld
 
     Log = list[MutableMapping[str, Any]]
@@ -38,7 +41,8 @@ class Watched:
         small.clock.advance(2 * OVERLAP)  # its beginnings are past
         self.post = Post(small, self.targets)
         self.port = self.reconnect()
-        self.watch = Watch(self.post.loop, self.post.wires, small.clock, every=timedelta(milliseconds=10))
+        self.client_ids = ClientIds()
+        self.watch = Watch(self.post.loop, self.post.wires, clock=small.clock, every=DAY, client_ids=self.client_ids)
 
     def reconnect(self) -> Switch:
         """Have the log reached by another connection."""
@@ -75,6 +79,19 @@ class Watched:
         return [self.post.entry(target.name).at - now for target in self.targets]
 
 
+class Says:
+    """A log that says just this."""
+
+    def __init__(self, *heard: Heard) -> None:
+        self._heard = list(heard)
+
+    async def changes(self, _cursor: str | None, _since: datetime) -> Heard:
+        return self._heard.pop(0)
+
+    async def deactivated_by_us(self, _app: App, _secret: OktaSecret) -> bool:
+        return False
+
+
 @pytest.fixture
 async def watched(small: SmallWorld, log: Log) -> AsyncIterator[Watched]:
     watched = Watched(small)
@@ -109,6 +126,24 @@ async def test_an_app_that_is_no_target_wakes_nobody(watched: Watched, log: Log)
 
     assert watched.passes == (1, 1)
     assert events(log, "change_heard") == []
+
+
+async def test_an_event_that_names_the_client_id_alone_wakes_its_target_once_a_pass_has_seen_it(
+    watched: Watched,
+) -> None:
+    heard = Heard((Change("e1", "a kind", "a time", frozenset({"its-client"})),), "cursor")
+    again = replace(heard, changes=(replace(heard.changes[0], id="e2"),))
+    watched.small.world = replace(watched.small.world, log=Says(heard, again))
+    await watched.poll()
+    assert watched.passes == (1, 1)
+
+    seen = replace(watched.small.app(), client_id=ClientId("its-client"))
+    outcome = watched.post.outcomes[0]
+    assert outcome.seen
+    watched.client_ids.passed(replace(outcome, seen=replace(outcome.seen, app=seen)), watched.small.clock.now())
+    await watched.poll()
+    looked = {"billing": (2, 1), "second": (1, 2)}
+    assert watched.passes == looked[outcome.target.name]
 
 
 async def test_an_event_that_is_told_again_wakes_nobody_again(watched: Watched) -> None:
@@ -305,7 +340,7 @@ async def test_it_asks_again_and_again_and_an_org_that_hangs_makes_no_other_wait
             return replace(small.world, log=hung if target.org == "slow" else watched.port)
 
     async with watched.post:
-        watch = Watch(watched.post.loop, Wires(), small.clock, every=timedelta(milliseconds=1))
+        watch = Watch(watched.post.loop, Wires(), clock=small.clock, every=timedelta(milliseconds=1), client_ids={})
         task = asyncio.create_task(watch.run())
         await asyncio.wait_for(thrice.wait(), 5)
         task.cancel()

@@ -225,8 +225,12 @@ class FakeOkta:
             raise RefusedError("You do not have permission to access the feature", code="E0000006", hint="A role.")
         era, _, place = (cursor or "").partition(":")
         known = era == str(self.cursors)
-        fresh = self.events[int(place) :] if known else [event for event in self.events if event.at >= since]
-        changes = tuple(self._change(event) for event in fresh if event.actor != US)
+        begins = int(place) if known else 0
+        changes = tuple(
+            self._change(number, event)
+            for number, event in enumerate(self.events)
+            if number >= begins and (known or event.at >= since) and event.actor != US
+        )
         return Heard(changes, f"{self.cursors}:{len(self.events)}", continued=known or cursor is None)
 
     # --- Inside ---------------------------------------------------------------------------------------------
@@ -289,10 +293,10 @@ class FakeOkta:
             value=secret.value if self.shows_values else None,
         )
 
-    def _change(self, event: Event) -> Change:
+    def _change(self, number: int, event: Event) -> Change:
         held = self._apps.get(event.app)
         names = frozenset({event.app, held.app.client_id} if held and held.app.client_id else {event.app})
-        return Change(f"event{self.events.index(event)}", event.act, event.at.isoformat(), names)
+        return Change(f"event{number}", event.act, event.at.isoformat(), names)
 
     def _note(self, act: str, app: AppId, secret: SecretId) -> None:
         self.events.append(Event(self._clock.now(), act, app, secret, self._actor))
