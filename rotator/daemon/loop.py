@@ -244,7 +244,8 @@ class Loop:
         wanted = clock()
         async with self._turns.setdefault(side, asyncio.Lock()):
             via = self._via(side, failed)
-            if via is None or self._asked_last.get(side, -1.0) >= wanted:  # somebody has asked while we waited
+            known = self._asked_last.get(side, -1.0) >= wanted  # somebody has asked while we waited
+            if via is None or known or (failed is not None and not self._horizon.fine(side)):
                 return
             settings = self._settings
             (answer,) = await each([via], partial(self._answer, side), failed=lambda _, error: error)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rotator.core.agenda import State
+from rotator.core.agenda import Entry, State
 from rotator.core.model import Mode, Policy
+from rotator.daemon.agenda import Agenda
 from rotator.daemon.loop import Limits
+from rotator.daemon.vitals import Pulse
 from rotator.errors import ConfigError, InvariantError, RefusedError, RotatorError, UnavailableError
 from tests.app.small_world import OLD, SmallWorld
-from tests.daemon.post import Post
+from tests.daemon.post import PACE, TICK, Post
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -201,15 +203,14 @@ async def test_a_value_that_cannot_be_proven_is_tried_after_longer_and_longer_wa
     assert events(log, "secret_unproven", "target_recovered") == ["secret_unproven", "target_recovered"]
 
 
-async def test_what_is_under_way_comes_before_what_only_rests(small: SmallWorld) -> None:
-    (begun,) = fleet(small, 1, age=DUE)
-    small.okta.server_answers = False
-    async with Post(small, [begun]) as post:
-        small.okta.server_answers = True
-        small.clock.advance(MINUTE)
-        await post.reload(begun, *fleet(small, 20, first=1))
+async def test_what_is_under_way_comes_before_what_has_waited_longer(small: SmallWorld) -> None:
+    pulse = Pulse(small.clock.now(), TICK)
+    agenda, now = Agenda(pulse, PACE), small.clock.now()
+    agenda.take_up(fleet(small, 20), now)
+    pulse.entries["t7"] = Entry(now + SECOND, State.WORKING, soon=True)
+    pulse.entries["t8"] = Entry(now - SECOND)
 
-        assert begun.name in [outcome.target.name for outcome in post.outcomes[1:5]]
+    assert [target.name for target in agenda.due(now + MINUTE)][:2] == ["t7", "t8"]
 
 
 # --- one stops no other -----------------------------------------------------------------------------------------
@@ -238,6 +239,18 @@ async def test_a_failure_backs_off_is_told_once_and_stops_no_other(
         ("target_recovered", broken.name),
     ]
     assert (told[0]["detail"], told[0]["log_level"]) == (str(error), "error")
+
+
+async def test_a_failure_that_comes_back_is_told_again(small: SmallWorld, log: Log) -> None:
+    target = small.settled()
+    async with Post(small, [target]) as post:
+        for _ in range(2):
+            post.wires.unopened["billing"] = RefusedError("no")
+            await post.until_due("billing")
+            del post.wires.unopened["billing"]
+            await post.until_due("billing")
+
+    assert events(log, "target_failed", "target_recovered") == ["target_failed", "target_recovered"] * 2
 
 
 async def test_who_fails_for_days_is_parked_with_the_reason(small: SmallWorld, log: Log) -> None:
@@ -313,6 +326,16 @@ async def test_a_blocked_target_is_told_once_and_looked_at_every_hour(small: Sma
 
         assert post.vitals.target("billing").state is State.BLOCKED
     assert events(log) == ["tick_finished", "target_blocked", *["tick_finished"] * 3, "daemon_stopping"]
+
+
+async def test_a_target_that_was_gone_is_told_anew(small: SmallWorld, log: Log) -> None:
+    target = small.target("absent", app_id="0oaAbsent")
+    async with Post(small, [target]) as post:
+        await post.reload()
+        assert not post.loop._pulse.last
+        await post.reload(target)
+
+    assert len(events(log, "target_blocked")) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,7 @@ async def test_an_outage_holds_all_asks_once_a_tick_is_told_once_and_heals_by_it
 ) -> None:
     targets = fleet(small, 12)
     post = Post(small, targets)
+    post.wires.logins = {"main": None}  # a login that is not due shows nothing
     switch = switch_of(post, side)
     switch.error = error
     async with post:
@@ -118,6 +120,56 @@ async def test_an_app_that_okta_fails_for_holds_nobody_else(small: SmallWorld, l
     assert side_events(log) == []
 
 
+async def test_of_all_that_fail_at_the_same_time_one_asks(small: SmallWorld) -> None:
+    post = Post(small, fleet(small, 4))
+    okta = post.wires.okta["acme"]
+    okta.error = AWAY
+
+    async def suspend(_: str) -> None:
+        await asyncio.sleep(0)
+
+    okta.meanwhile = suspend
+    async with post:
+        assert okta.asked == ["get_app"] * 5
+
+
+async def test_an_answer_over_a_connection_that_is_left_behind_says_nothing(small: SmallWorld, log: Log) -> None:
+    targets = fleet(small, 2)
+    post, release = Post(small, targets), asyncio.Event()
+    old = post.wires.okta["acme"]
+    old.error = AWAY
+
+    async def wait(_: str) -> None:
+        await release.wait()
+
+    async with post:
+        old.error, old.meanwhile = KEY_REFUSED, wait
+        await post.tick()
+        await post.reload(*targets)
+        release.set()
+        await post.settle()
+        await post.tick()
+
+        assert rotated(small, targets) == 2
+    assert [event for event, _ in side_events(log)] == ["okta_unreachable", "okta_reachable"]
+
+
+async def test_who_asks_in_vain_is_not_waited_for_when_it_stops(small: SmallWorld) -> None:
+    post = Post(small, fleet(small, 1))
+    okta = post.wires.okta["acme"]
+    okta.error = AWAY
+
+    async def hangs(_: str) -> None:
+        await asyncio.Event().wait()
+
+    async with post:
+        okta.meanwhile = hangs
+        await post.tick()
+        post.ask_to_stop()
+        await post.settle()
+        assert not post.running
+
+
 async def test_what_an_outage_cut_off_goes_on_first_afterwards(small: SmallWorld) -> None:
     targets = fleet(small, 30)
     post = Post(small, targets)
@@ -172,12 +224,13 @@ async def test_a_rate_limit_of_okta_holds_all_until_it_is_over_and_nobody_asks_m
     assert side_events(log) == [("okta_rate_limited", "info")]
 
 
-async def test_a_rate_limit_of_vault_is_not_taken_for_oktas(small: SmallWorld) -> None:
+async def test_a_rate_limit_of_vault_is_not_taken_for_oktas(small: SmallWorld, log: Log) -> None:
     post = Post(small, fleet(small, 4))
     post.wires.kv.error = RateLimitedError("vault main: 429", retry_at=small.clock.now() + TICK)
     async with post:
         assert post.vitals.reach[VAULT].condition is Condition.LIMITED
         assert OKTA not in post.vitals.reach
+    assert side_events(log) == [("vault_rate_limited", "info")]
 
 
 async def test_a_later_rate_limit_is_told_again(small: SmallWorld, log: Log) -> None:
