@@ -3,7 +3,7 @@
 * Nothing is known of a limit but what the last answers of its bucket said. Before the first answer one call goes, and
   the same in each new window: others may have been there. An answer without such headers tells of no limit.
 * In a window our calls, those under way among them, are at most our share of what others leave of it: of Okta's limit
-  less what they have used. Our reserve is the rest. One call a window may always go while anything is left.
+  less what they have used. Our reserve is the rest. The first call of a window may always go: it is how we learn.
 * A window ends by Okta's clock: its `Date` takes the difference to ours out. Once over, all of it is there again.
 * A 429 about calls at the same time (`Limit: 0`), and one that tells of no window, is no window: back off, then let one
   call go at a time until one is answered otherwise.
@@ -131,9 +131,8 @@ class Bucket:
         if (window := self._window) is None:
             return now
         others_leave = min(window.limit, window.ours + window.left)
-        allowed = max(1, int(others_leave * part + 1e-9))
-        room = window.ours + self._under_way < allowed and self._under_way < window.left
-        return now if room else window.opens
+        taken, allowed = window.ours + self._under_way, int(others_leave * part + 1e-9)
+        return now if taken < allowed else window.opens
 
     def sent(self) -> None:
         """Count a call that goes out."""

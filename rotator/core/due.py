@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rotator.core import backoff
 from rotator.core.actions import Activate, Block, Blocked, Deactivate, Delete, Rest, Stage, Waiting
 from rotator.core.budget import Haste, Share
-from rotator.core.model import Mode, OrderMode, Reason
+from rotator.core.model import Mode, OrderMode, Reason, StagingState
 from rotator.core.schedule import is_open, next_opening
 
 if TYPE_CHECKING:
@@ -58,13 +58,7 @@ def why_renew(facts: Facts) -> Reason | None:
 
 def urgent(facts: Facts) -> bool:
     """Whether nobody is served by waiting for a window."""
-    return facts.value is None or pressing(facts)
-
-
-def pressing(facts: Facts) -> bool:
-    """Whether consumers may be cut off, or a person waits."""
-    ordered_now = facts.order is not None and facts.order.mode is OrderMode.NOW
-    return facts.dead or ordered_now
+    return facts.value is None or _pressing(facts)
 
 
 def haste_for(action: Action, facts: Facts, *, patience: timedelta) -> Haste:
@@ -74,7 +68,15 @@ def haste_for(action: Action, facts: Facts, *, patience: timedelta) -> Haste:
             return Haste(Share.URGENT, min(patience, STALE))
         case Activate():
             return Haste(Share.URGENT, patience)
-    return Haste(Share.URGENT if pressing(facts) else Share.ROUTINE, patience)
+    # A dead secret that was removed for room is matched by nothing any more; the staged value knows what it is for.
+    for_a_dead_one = facts.staging.state is StagingState.STAGED and facts.staging.reason is Reason.REVOKED
+    return Haste(Share.URGENT if for_a_dead_one or _pressing(facts) else Share.ROUTINE, patience)
+
+
+def _pressing(facts: Facts) -> bool:
+    """Whether consumers are cut off, or a person waits."""
+    ordered_now = facts.order is not None and facts.order.mode is OrderMode.NOW
+    return facts.dead or ordered_now
 
 
 def until_renewal(facts: Facts, due: datetime) -> Rest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -45,6 +46,7 @@ VALUE = SecretValue("v" * 64)
 TOKEN = SecretValue("00-the-api-token")
 CREATE = "POST /api/v1/apps/0oa1/credentials/secrets"
 SHORT = timedelta(seconds=0.3)
+LONGER = 0.35  # seconds
 
 
 @pytest.fixture
@@ -61,11 +63,13 @@ async def admin_of(
     answer_within: timedelta = timedelta(seconds=10),
     ca_file: Path | None = None,
     proxy: str | None = None,
+    nap: float = 0,
 ) -> AsyncIterator[OktaSdkAdmin]:
     connection = OktaConnection(url, auth or SswsAuth(TOKEN), answer_within=answer_within, ca_file=ca_file, proxy=proxy)
     clock = ManualClock()
 
     async def pass_by(seconds: float) -> None:
+        await asyncio.sleep(nap)
         clock.advance(timedelta(seconds=seconds))
 
     session = OktaSession(connection, clock, pace=OktaPace(connection.host, clock, sleep=pass_by))
@@ -380,11 +384,23 @@ async def test_a_read_waits_for_the_next_window_and_asks_again(script: Script) -
     """Longer than an answer may take: its time limit is about Okta's answer, not about the wait for a turn."""
     script.then(USED_UP, says(200, [secret_json()]))
 
-    async with admin_of(script.url, answer_within=SHORT) as admin:
+    async with admin_of(script.url, answer_within=SHORT, nap=LONGER) as admin:
         found = await admin.list_secrets(APP)
 
     assert [secret.id for secret in found] == ["ocs1"]
     assert len(script.asked) == 2
+
+
+async def test_a_write_waits_for_its_turn_and_is_sent_once(script: Script) -> None:
+    script.then(USED_UP, says(201, secret_json()))
+
+    async with admin_of(script.url, answer_within=SHORT, nap=LONGER) as admin:
+        with pytest.raises(RateLimitedError):
+            await admin.create_secret(APP, VALUE)
+        made = await admin.create_secret(APP, VALUE)
+
+    assert made.active
+    assert script.asked == [CREATE, CREATE]
 
 
 async def test_a_read_does_not_wait_for_longer_than_its_caller(script: Script) -> None:

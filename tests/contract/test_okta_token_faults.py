@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 from contextlib import asynccontextmanager
@@ -13,7 +14,9 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from rotator.adapters.okta_connection import OktaConnection, SswsAuth
+from rotator.adapters.okta_pace import OktaPace
 from rotator.adapters.okta_tokens import OktaTokenEndpoint
+from rotator.core.budget import Haste, in_haste
 from rotator.core.model import App, AppId, AuthMethod, ClientId, ProofLevel, VerifySettings
 from rotator.core.secret_value import SecretValue
 from tests.contract.okta_keys import certificate
@@ -39,12 +42,21 @@ def script() -> Iterator[Script]:
 
 @asynccontextmanager
 async def tokens_of(
-    url: str, *, answer_within: timedelta = timedelta(seconds=10), ca_file: Path | None = None, proxy: str | None = None
+    url: str,
+    *,
+    answer_within: timedelta = timedelta(seconds=10),
+    ca_file: Path | None = None,
+    proxy: str | None = None,
+    nap: float = 0,
 ) -> AsyncIterator[OktaTokenEndpoint]:
-    login = SswsAuth(SecretValue("never used here"))
-    tokens = OktaTokenEndpoint(
-        OktaConnection(url, login, answer_within=answer_within, ca_file=ca_file, proxy=proxy), ManualClock()
-    )
+    login, clock = SswsAuth(SecretValue("never used here")), ManualClock()
+    connection = OktaConnection(url, login, answer_within=answer_within, ca_file=ca_file, proxy=proxy)
+
+    async def pass_by(seconds: float) -> None:
+        await asyncio.sleep(nap)
+        clock.advance(timedelta(seconds=seconds))
+
+    tokens = OktaTokenEndpoint(connection, clock, pace=OktaPace(connection.host, clock, sleep=pass_by))
     try:
         yield tokens
     finally:
@@ -261,6 +273,37 @@ async def test_a_strange_answer_is_inconclusive_and_tells_no_secret(
     assert VALUE.reveal() not in told
     assert basic not in told
     assert proof.detail.isprintable()
+
+
+# --- Rate limits ------------------------------------------------------------------------------------------
+
+USED_UP = says(
+    429,
+    error_json("E0000047"),
+    {"X-Rate-Limit-Reset": "1795431642", "Date": "Mon, 23 Nov 2026 11:00:00 GMT"},  # 42 seconds later
+)
+
+
+async def test_a_token_request_waits_for_its_turn_and_only_then_for_an_answer(script: Script) -> None:
+    script.then(USED_UP, TOKEN, says(200))
+
+    async with tokens_of(script.url, answer_within=timedelta(seconds=0.3), nap=0.35) as tokens:
+        levels = [(await tokens.prove(app(), VALUE, AT_DEFAULT)).level for _ in range(2)]
+
+    assert levels == [ProofLevel.INCONCLUSIVE, ProofLevel.TOKEN_ISSUED]
+
+
+async def test_a_token_request_that_cannot_go_in_time_is_not_sent_and_shows_nothing(script: Script) -> None:
+    script.then(USED_UP)
+
+    async with tokens_of(script.url) as tokens:
+        await tokens.prove(app(), VALUE, AT_DEFAULT)
+        with in_haste(Haste(waits=timedelta(seconds=5))):
+            proof = await tokens.prove(app(), VALUE, AT_DEFAULT)
+
+    assert (proof.level, proof.unanswered) == (ProofLevel.INCONCLUSIVE, True)
+    assert "our share of the rate limit of /oauth2/default/v1/token is used up" in proof.detail
+    assert script.asked == [TOKEN_URL]
 
 
 async def test_a_refusal_that_repeats_the_secret_does_not_get_it_into_the_detail(script: Script) -> None:

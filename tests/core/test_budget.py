@@ -15,7 +15,7 @@ from rotator.core.budget import Bucket, Haste, Share, Shares, bucket_of, haste, 
 from rotator.core.due import haste_for
 from rotator.core.facts import Facts
 from rotator.core.model import OrderMode, Reason, SecretId
-from tests.core.snapshots import NOON, A, closed, consumer, order, secret, seen, version
+from tests.core.snapshots import NOON, A, B, F, closed, consumer, order, secret, seen, staged, version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +106,7 @@ ROWS = [
     pytest.param(lambda: Story().calls(4).sends(4), 1.0, 60, id="as many are under way as are left"),
     # --- answers that arrive late
     pytest.param(
-        lambda: Story().sends().hears(9).sends(3).hears(6).hears(7).hears(8), ROUTINE, 60, id="answers out of order"
+        lambda: Story().calls(9).sends(2).hears(2).hears(8), ROUTINE, 60, id="an answer that was overtaken is no news"
     ),
     pytest.param(
         lambda: Story().calls(9, 8, 7, 6, resets=60).calls(5, resets=61),
@@ -357,6 +357,20 @@ EMPTY = seen(secret(A))
     [
         pytest.param(Create(), FINE, Share.ROUTINE, 120, id="a rotation that is due can wait"),
         pytest.param(Create(), REVOKED, Share.URGENT, 120, id="one for a dead secret cannot"),
+        pytest.param(
+            Create(),
+            seen(secret(F), vault=HELD, staging=staged(B, base=HELD.current, reason=Reason.REVOKED)),
+            Share.URGENT,
+            120,
+            id="even after the dead one was removed for room",
+        ),
+        pytest.param(
+            Create(),
+            seen(secret(A), vault=HELD, staging=staged(B, base=HELD.current, reason=Reason.EXPIRED)),
+            Share.ROUTINE,
+            120,
+            id="what is under way only because of its age can wait",
+        ),
         pytest.param(
             Create(),
             seen(secret(A), vault=HELD, staging=closed(order=order("ocsA"))),
