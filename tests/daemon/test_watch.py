@@ -84,8 +84,10 @@ class Says:
 
     def __init__(self, *heard: Heard) -> None:
         self._heard = list(heard)
+        self.asked: list[tuple[str | None, datetime]] = []
 
-    async def changes(self, _cursor: str | None, _since: datetime) -> Heard:
+    async def changes(self, cursor: str | None, since: datetime) -> Heard:
+        self.asked.append((cursor, since))
         return self._heard.pop(0)
 
     async def deactivated_by_us(self, _app: App, _secret: OktaSecret) -> bool:
@@ -197,12 +199,24 @@ async def test_a_targets_removal_from_the_configuration_is_heeded(watched: Watch
     assert watched.post.passes() == 1
 
 
-async def test_after_other_connections_it_goes_on_by_time_and_misses_nothing(watched: Watched) -> None:
-    await watched.touch()
-    watched.reconnect()
-    await watched.poll()
+async def test_over_other_connections_it_begins_again_somewhat_before_it_last_heard(watched: Watched) -> None:
+    last = watched.small.clock.now()
+    first, second = Says(*[Heard((), "first")] * 2), Says(*[Heard((), "second")] * 2)
+    for log in (first, second):
+        watched.small.world = replace(watched.small.world, log=log)
+        await watched.poll()
+        await watched.poll()
 
-    assert watched.passes == (2, 1)
+    assert first.asked[0] == (None, last - OVERLAP)
+    assert second.asked[0] == (None, last + 2 * MINUTE - OVERLAP)
+    assert [cursor for cursor, _ in (first.asked[1], second.asked[1])] == ["first", "second"]
+
+
+async def test_who_was_woken_comes_before_those_that_only_rest(watched: Watched) -> None:
+    watched.post.loop.wake(["billing"])
+
+    assert watched.post.entry().soon
+    assert not watched.post.entry("second").soon
 
 
 # --- gaps -------------------------------------------------------------------------------------------------------
@@ -231,6 +245,17 @@ async def test_a_lost_cursor_and_a_long_silence_have_everybody_looked_at_within_
     assert min(watched.next_looks()) > SPREAD
     await watched.poll(SILENCE + MINUTE)
     assert max(watched.next_looks()) <= SPREAD
+
+
+async def test_who_failed_keeps_its_time_when_everybody_is_looked_at(watched: Watched) -> None:
+    entries = watched.post.loop._pulse.entries
+    later = watched.small.clock.now() + DAY
+    entries["billing"] = replace(entries["billing"], at=later, state=State.PARKED, failures=9)
+    watched.small.okta.cursors += 1
+    await watched.poll()
+
+    assert watched.post.entry().at == later
+    assert watched.next_looks()[1] <= SPREAD
 
 
 async def test_a_short_outage_costs_no_look(watched: Watched, log: Log) -> None:
