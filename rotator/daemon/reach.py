@@ -129,7 +129,9 @@ def _condition(error: RotatorError | None) -> Condition:
 def _holds(reach: Reach | None, now: datetime) -> bool:
     if reach is None:
         return False
-    return not reach.fine or (reach.until is not None and now < reach.until)
+    # Further ahead than any limit is set: by a clock that was put back since.
+    limited = reach.until is not None and now < reach.until <= now + LONGEST_LIMIT
+    return limited or not reach.fine
 
 
 def _tell(side: Side, before: Reach, after: Reach, error: RotatorError | None) -> None:

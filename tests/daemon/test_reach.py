@@ -224,12 +224,40 @@ async def test_a_rate_limit_of_okta_holds_all_until_it_is_over_and_nobody_asks_m
     assert side_events(log) == [("okta_rate_limited", "info")]
 
 
+async def test_a_clock_that_is_put_back_prolongs_no_rate_limit(small: SmallWorld) -> None:
+    targets = fleet(small, 2)
+    small.clock.advance(timedelta(days=2))
+    post = Post(small, targets)
+    okta = post.wires.okta["acme"]
+    okta.error = RateLimitedError("okta acme: 429", retry_at=small.clock.now() + TICK)
+    async with post:
+        okta.error = None
+        await post.tick(-timedelta(days=2))
+        assert rotated(small, targets) == 2
+
+
 async def test_a_rate_limit_of_vault_is_not_taken_for_oktas(small: SmallWorld, log: Log) -> None:
     post = Post(small, fleet(small, 4))
     post.wires.kv.error = RateLimitedError("vault main: 429", retry_at=small.clock.now() + TICK)
+
+    async def suspend(_: str) -> None:
+        await asyncio.sleep(0)
+
+    post.wires.kv.meanwhile = suspend
     async with post:
         assert post.vitals.reach[VAULT].condition is Condition.LIMITED
         assert OKTA not in post.vitals.reach
+    assert side_events(log) == [("vault_rate_limited", "info")]
+
+
+async def test_a_rate_limit_that_is_prolonged_is_told_once(small: SmallWorld, log: Log) -> None:
+    async with Post(small, fleet(small, 1)) as post:
+        for _ in range(3):
+            limit = RateLimitedError("vault main: 429", retry_at=small.clock.now() + 3 * TICK)
+            post.wires.logins = {"main": limit}
+            await post.tick()
+        assert post.vitals.reach[VAULT].until == small.clock.now() + 2 * TICK
+
     assert side_events(log) == [("vault_rate_limited", "info")]
 
 
