@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rotator.sandbox.journal import Wanted
+from rotator.sandbox.okta_state import AdminRole
 from tests.entry.daemon import SOON, Daemon
 from tests.entry.test_rotate import FRESH
 from tests.entry.test_run import Program
@@ -45,3 +46,19 @@ def test_what_is_revoked_in_the_console_is_replaced_within_a_poll_and_five_secon
     assert site.works(other, "other")
     assert "other" not in {event.get("target") for event in daemon.events()}
     assert site.secrets_in(daemon.log.read_text()) == []
+
+
+def test_without_the_log_it_says_so_once_and_does_what_is_due(site: Site) -> None:
+    app = site.add()
+    (token,) = site.box.okta.org.api_tokens.values()
+    token.role = AdminRole(read_log=False)
+    with Daemon(site, Program, "--resync", "7d", "--poll", f"{POLL:.0f}s") as daemon:
+        told = daemon.until("log_unreadable", org="acme")
+        daemon.until("staging_closed")
+        time.sleep(2 * POLL)
+        assert daemon.stop() == 0
+
+    assert site.works(app)
+    assert "once an hour" in told["hint"]
+    assert daemon.names("log_unreadable", "log_readable") == ["log_unreadable"]
+    assert site.box.journal.count(LOG) == 1
