@@ -5,7 +5,7 @@
   log, and the target backs off (`each`).
 * A pass that takes too long ends between two actions. One that does not even then is cut off, as a last resort: "kill
   it anywhere, start it again" settles it.
-* After word to stop no pass is begun; those under way have a while to finish.
+* After word to stop no pass is begun. Those that have only looked are let go; those that act have a while to finish.
 * Every task belongs to the loop and ends before it does.
 """
 
@@ -14,10 +14,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -25,42 +24,27 @@ from rotator.app.reconcile import each
 from rotator.app.rotate import Outcome, carry_on
 from rotator.core.actions import Rest, Waiting
 from rotator.daemon.agenda import Agenda
-from rotator.daemon.reach import Horizon, ask, may_be_away, sides_of
+from rotator.daemon.inquiry import Inquiry
+from rotator.daemon.reach import Horizon, may_be_away, sides_of
 from rotator.daemon.tidings import Tidings, last_look, tell_status
-from rotator.daemon.vitals import Pulse, Side, Vitals
-from rotator.errors import ConfigError, RateLimitedError, RotatorError
+from rotator.daemon.vitals import Pulse, Vitals
+from rotator.errors import ConfigError, RotatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
     from contextlib import AsyncExitStack
     from datetime import datetime
 
-    from rotator.app.observe import World
     from rotator.core.agenda import Pace
-    from rotator.core.model import Target
+    from rotator.core.model import RotationId, Target
     from rotator.daemon.bell import Bell
+    from rotator.daemon.inquiry import Connections
     from rotator.daemon.signals import Asked
     from rotator.daemon.systemd import Systemd
-    from rotator.ports import Clock
+    from rotator.ports import Clock, Progress
     from rotator.settings import Settings
 
 log = structlog.get_logger()
-
-
-class Connections(Protocol):
-    """Protocol: the ports of every target, as they are wired."""
-
-    def of(self, target: Target) -> World:
-        """Return the ports of a target; raises one of our errors where they cannot even be opened."""
-        ...
-
-    async def keep_alive(self) -> Mapping[str, RotatorError | None]:
-        """Renew the logins at Vaults that are due; return what came of it, by alias."""
-        ...
-
-    def follow(self, settings: Settings) -> AsyncExitStack:
-        """Go over to other settings; closing what is returned closes what they leave behind."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +91,15 @@ class Loop:
         self._pulse = Pulse(clock.now(), pace.tick)
         self._agenda = Agenda(self._pulse, pace)
         self._horizon = Horizon(self._pulse, clock)
+        self._inquiry = Inquiry(
+            self._pulse, self._horizon, connections, answer_within=limits.grace, ring=outside.bell.ring
+        )
         self._tidings = Tidings()
         self._tries: dict[str, dict[str, int]] = {}
         self._of_org: Counter[str] = Counter()  # passes under way
         self._passes: dict[str, asyncio.Task[None]] = {}
+        self._acting: set[str] = set()  # of those, who has begun an effect
         self._errands: dict[object, asyncio.Task[None]] = {}
-        self._asked_last: dict[Side, float] = {}
-        self._turns: dict[Side, asyncio.Lock] = {}
         self._ticks_seen = -1  # so that the first turn is one
         self._agenda.take_up(settings.targets, clock.now())
 
@@ -145,8 +131,8 @@ class Loop:
         self._ticks_seen = bell.ticks
         if ticked:
             for side in self._horizon.away():
-                self._send(side, self._ask(side))
-            self._send("logins", self._keep_logins_alive())
+                self._send(side, self._inquiry.ask(side))
+            self._send("logins", self._inquiry.keep_logins_alive())
         self._begin_due(now)
         later = [at for at in (self._agenda.next_due(now), *self._horizon.limits_end()) if at and at > now]
         if later:
@@ -183,6 +169,7 @@ class Loop:
                 self._note(Outcome(target, (), fault, None))
         finally:
             self._of_org[target.org] -= 1
+            self._acting.discard(target.name)
             self._pulse.under_way.discard(target.name)
             del self._passes[target.name]
             self._outside.bell.ring()
@@ -195,9 +182,10 @@ class Loop:
     async def _carry_on(self, target: Target) -> Outcome:
         limits = self._limits
         async with asyncio.timeout((limits.one_pass + limits.grace).total_seconds()):
+            world = self._connections.of(target)
             return await carry_on(
                 target,
-                self._connections.of(target),
+                replace(world, progress=_Noting(world.progress, self._acting)),
                 tries=self._tries.setdefault(target.name, {}),
                 deadline=self._clock.now() + limits.one_pass,
             )
@@ -206,7 +194,7 @@ class Loop:
         """Note how a pass under these settings ended and when to look again."""
         target = outcome.target
         if may_be_away(outcome.ending):
-            await self._find_out(target, outcome.ending)
+            await self._inquiry.find_out(target, outcome.ending)
         now = self._clock.now()
         for tell in self._outside.on_outcome:
             tell(outcome, now)
@@ -225,50 +213,6 @@ class Loop:
         spread = random.random()  # noqa: S311 -- jitter
         entry = self._agenda.ended(outcome.target, outcome.ending, now=self._clock.now(), spread=spread)
         self._tidings.ended(outcome, entry)
-
-    # --- who is away --------------------------------------------------------------------------------------
-
-    async def _find_out(self, target: Target, error: object) -> None:
-        """Find out whether it was the target's org or its Vault. A limit that is not Vault's is Okta's."""
-        okta, vault = sides_of(target)
-        if not isinstance(error, RateLimitedError):
-            await asyncio.gather(self._ask(okta, target), self._ask(vault, target))
-            return
-        await self._ask(vault, target)
-        if error.retry_at is not None and not self._horizon.holds(target):
-            self._horizon.note(okta, error)
-
-    async def _ask(self, side: Side, failed: Target | None = None) -> None:
-        """Ask whether the side is there, if possible by way of another target than the one that failed."""
-        clock = asyncio.get_running_loop().time
-        wanted = clock()
-        async with self._turns.setdefault(side, asyncio.Lock()):
-            via = self._via(side, failed)
-            known = self._asked_last.get(side, -1.0) >= wanted  # somebody has asked while we waited
-            if via is None or known or (failed is not None and not self._horizon.fine(side)):
-                return
-            settings = self._settings
-            (answer,) = await each([via], partial(self._answer, side), failed=lambda _, error: error)
-            if settings is not self._settings:  # it came by a connection that is left behind
-                return
-            self._asked_last[side] = clock()
-            self._horizon.note(side, answer)
-        self._outside.bell.ring()
-
-    async def _answer(self, side: Side, target: Target) -> RotatorError | None:
-        async with asyncio.timeout(self._limits.grace.total_seconds()):
-            return await ask(side, target, self._connections.of(target))
-
-    def _via(self, side: Side, failed: Target | None) -> Target | None:
-        pulse = self._pulse
-        there = [target for target in pulse.targets.values() if side in sides_of(target)]
-        sound = (target for target in there if target != failed and not pulse.entries[target.name].failures)
-        return next(sound, failed or next(iter(there), None))
-
-    async def _keep_logins_alive(self) -> None:
-        for alias, error in (await self._connections.keep_alive()).items():
-            if may_be_away(error):
-                self._horizon.note(Side("vault", alias), error)
 
     # --- what is asked from outside -----------------------------------------------------------------------
 
@@ -292,6 +236,7 @@ class Loop:
             log.error("configuration_kept", problems=list(error.problems), hint="Mend it and send SIGHUP again.")  # noqa: TRY400
             return
         left, self._settings = self._connections.follow(settings), settings
+        self._inquiry.connections_changed()
         self._tasks.create_task(_close_after(tuple(self._passes.values()), left), name="connections left behind")
         changes = self._agenda.take_up(settings.targets, self._clock.now())
         self._horizon.keep({side for target in settings.targets for side in sides_of(target)})
@@ -309,27 +254,46 @@ class Loop:
     # --- stopping -----------------------------------------------------------------------------------------
 
     async def _drain(self) -> None:
-        """Wait for the passes under way, but not for ever, and not after a second word."""
-        asked, passes = self._outside.asked, dict(self._passes)
+        """Wait for the passes that act, but not for ever, and not after a second word."""
+        asked, acting = self._outside.asked, sorted(self._acting)
         self._pulse.stopping = True
         self._outside.systemd.stopping()
-        log.info("daemon_stopping", signal=asked.stop_by.name if asked.stop_by else None, under_way=sorted(passes))
-        for errand in self._errands.values():
-            errand.cancel()
-        if passes:
-            hurry = self._tasks.create_task(asked.at_once.wait(), name="a second word")
-            finished = self._tasks.create_task(asyncio.wait(passes.values()), name="the last passes")
-            await asyncio.wait(
-                {hurry, finished},
-                timeout=self._limits.drain.total_seconds(),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            hurry.cancel()
-            finished.cancel()
-        if self._passes:
-            log.warning("passes_cut_off", targets=sorted(self._passes), hint="The next start settles them.")
-            for task in self._passes.values():
-                task.cancel()
+        log.info("daemon_stopping", signal=asked.stop_by.name if asked.stop_by else None, under_way=acting)
+        only_look = [task for name, task in self._passes.items() if name not in self._acting]
+        for task in (*self._errands.values(), *only_look):
+            task.cancel()
+        if acting:
+            await self._wait_for([self._passes[name] for name in acting])
+        if cut_off := sorted(self._passes.keys() & acting):
+            log.warning("passes_cut_off", targets=cut_off, hint="The next start settles them.")
+            for name in cut_off:
+                self._passes[name].cancel()
+
+    async def _wait_for(self, passes: Sequence[asyncio.Task[None]]) -> None:
+        hurry = self._tasks.create_task(self._outside.asked.at_once.wait(), name="a second word")
+        finished = self._tasks.create_task(asyncio.wait(passes), name="the last passes")
+        within = self._limits.drain.total_seconds()
+        await asyncio.wait({hurry, finished}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        finished.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _Noting:
+    """Progress that also notes who has begun an effect."""
+
+    told: Progress
+    acting: set[str]
+
+    def doing(self, target: Target, step: str) -> None:
+        self.acting.add(target.name)
+        self.told.doing(target, step)
+
+    def done(self, target: Target, step: str, detail: str, *, rotation: RotationId | None) -> None:
+        self.told.done(target, step, detail, rotation=rotation)
+
+    def surprised(self, target: Target, step: str, error: RotatorError) -> None:
+        self.told.surprised(target, step, error)
 
 
 async def _close_after(passes: tuple[asyncio.Task[None], ...], left: AsyncExitStack) -> None:

@@ -440,6 +440,29 @@ async def test_after_word_to_stop_what_is_under_way_is_finished_and_nothing_begu
     assert all(small.current(target) != OLD for target in targets if len(small.okta.held(target.app_id)) == 2)
 
 
+async def test_a_pass_that_has_only_looked_is_let_go(small: SmallWorld, log: Log) -> None:
+    (acts,) = fleet(small, 1, age=DUE)
+    post = Post(small, [acts, replace(small.settled("looks", app_id="0oaLooks"), org="slow")])
+    slow = Slow(post)
+
+    async def hangs(_: str) -> None:
+        await asyncio.Event().wait()
+
+    post.wires.of(replace(acts, org="slow"))
+    post.wires.okta["slow"].meanwhile = hangs
+    async with post:
+        assert sum(one.under_way for one in post.vitals.targets()) == 2
+        post.ask_to_stop()
+        await post.settle()
+        assert [one.target.name for one in post.vitals.targets() if one.under_way] == [acts.name]
+        slow.release.set()
+        await post.settle()
+        assert not post.running
+
+    assert next(event["under_way"] for event in log if event["event"] == "daemon_stopping") == [acts.name]
+    assert not events(log, "passes_cut_off")
+
+
 async def test_what_does_not_finish_in_time_is_cut_off_and_named(small: SmallWorld, log: Log) -> None:
     target = small.settled(age=DUE)
     post = Post(small, [target], limits=Limits(drain=timedelta(milliseconds=30)))
