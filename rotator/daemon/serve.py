@@ -18,6 +18,7 @@ from rotator.daemon.metrics import Tally
 from rotator.daemon.signals import Asked, hearing
 from rotator.daemon.systemd import Systemd
 from rotator.daemon.watch import ClientIds, Watch
+from rotator.settings.kinds import write_duration
 from rotator.wiring import open_worlds
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ async def serve(
         around.enter_context(hearing(asked, bell.ring))
         await around.enter_async_context(bell.ringing())
         await around.enter_async_context(_beside(systemd.feed_watchdog(loop.vitals)))
-        log.info("daemon_started", **_counts(settings), tick=str(pace.tick), resync=str(pace.resync))
+        tick, resync = write_duration(pace.tick), write_duration(pace.resync)
+        log.info("daemon_started", **_counts(settings), tick=tick, resync=resync)
         await around.enter_async_context(_beside(watch.run()))
         await loop.run()
     log.info("daemon_stopped", exit_code=asked.exit_code)
