@@ -3,8 +3,8 @@
 * An order comes before expiry; `now` waits for no window, the other kind for a day at most.
 * While nobody is served by waiting (nothing in Vault, or a dead value) no window is waited for.
 * Policy `manual` begins nothing by itself; a rotation that is under way is always finished.
-* What a dead value or an order waits for may use the urgent share of Okta's budget. So may a removal, or what undoes
-  one: between the look that led to it and the removal no time should pass. If it has to, look again.
+* What a dead value or an order waits for may use the urgent share of Okta's budget. So may a removal, which does not
+  wait for its turn: the look that led to it would be an old one. It is looked at again when it can go at once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from rotator.core.facts import Facts
     from rotator.core.model import Proof
 
-STALE = timedelta(seconds=5)  # after so long a removal needs a fresh look
 ORDER_WITHIN = timedelta(hours=24)  # an order for the next window is carried out after this without one
 
 
@@ -65,7 +64,7 @@ def haste_for(action: Action, facts: Facts, *, patience: timedelta) -> Haste:
     """Return how pressing the calls of an action are; `patience` is how long each may wait for its turn."""
     match action:
         case Deactivate() | Delete():
-            return Haste(Share.URGENT, min(patience, STALE))
+            return Haste(Share.URGENT, timedelta(0))
         case Activate():
             return Haste(Share.URGENT, patience)
     # A dead secret that was removed for room is matched by nothing any more; the staged value knows what it is for.

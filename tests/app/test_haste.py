@@ -83,15 +83,15 @@ async def test_an_order_is_pressing(small: SmallWorld, okta: Noting) -> None:
     assert okta.of("create_secret") == [PRESSING]
 
 
-async def test_a_removal_is_pressing_and_does_not_wait_for_long(small: SmallWorld, okta: Noting) -> None:
+async def test_a_removal_is_pressing_and_does_not_wait(small: SmallWorld, okta: Noting) -> None:
     target = small.settled(age=91)
     await carry_on(target, small.world)
     for passed in (OVERLAP, SOAK):
         small.clock.advance(passed)
         await carry_on(target, small.world)
 
-    soon = Haste(Share.URGENT, timedelta(seconds=5))
-    assert (okta.of("deactivate_secret"), okta.of("delete_secret")) == ([soon], [soon])
+    at_once = Haste(Share.URGENT, timedelta(0))
+    assert (okta.of("deactivate_secret"), okta.of("delete_secret")) == ([at_once], [at_once])
 
 
 async def test_the_next_target_is_not_hurried_by_the_last(small: SmallWorld, okta: Noting) -> None:

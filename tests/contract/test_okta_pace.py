@@ -153,6 +153,22 @@ async def test_whoever_is_cancelled_leaves_the_line_to_the_others(bench: Bench) 
     assert bench.went == ["third"]
 
 
+async def test_whoever_is_cancelled_sleeps_no_longer(bench: Bench) -> None:
+    async def sleep_for_ever(_: float) -> None:
+        await asyncio.Event().wait()
+
+    bench.pace = OktaPace("acme.okta.com", bench.clock, sleep=sleep_for_ever)
+    await bench.use_up()
+    waiting = asyncio.create_task(bench.call("never"))
+    await asyncio.sleep(0.01)
+
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(waiting, 1)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_a_call_that_is_lost_lets_the_next_go(bench: Bench) -> None:
     async def lose() -> None:
         async with bench.pace.turn(SECRETS):

@@ -104,6 +104,9 @@ ROWS = [
     pytest.param(lambda: Story().calls(0), ROUTINE, 60, id="nothing is left"),
     pytest.param(lambda: Story().calls(1), ROUTINE, 60, id="the last one is left alone: we have had ours"),
     pytest.param(lambda: Story().calls(4).sends(4), 1.0, 60, id="as many are under way as are left"),
+    pytest.param(
+        lambda: Story().calls(9, 9, 9, 9), ROUTINE, 60, id="where each client has a limit of its own, all of ours count"
+    ),
     # --- answers that arrive late
     pytest.param(
         lambda: Story().calls(9).sends(2).hears(2).hears(8), ROUTINE, 60, id="an answer that was overtaken is no news"
@@ -386,8 +389,8 @@ EMPTY = seen(secret(A))
             id="unlike one that is ordered for the next window",
         ),
         pytest.param(Stage(Reason.MISSING), EMPTY, Share.ROUTINE, 120, id="nobody waits for a path that is empty"),
-        pytest.param(Deactivate(OCS, ""), FINE, Share.URGENT, 5, id="before a removal there is a fresh look"),
-        pytest.param(Delete(OCS, ""), FINE, Share.URGENT, 5, id="before a deletion as well"),
+        pytest.param(Deactivate(OCS, ""), FINE, Share.URGENT, 0, id="a removal goes at once or after a fresh look"),
+        pytest.param(Delete(OCS, ""), FINE, Share.URGENT, 0, id="and so does a deletion"),
         pytest.param(Activate(OCS, ""), FINE, Share.URGENT, 120, id="undoing one is pressing"),
     ],
 )

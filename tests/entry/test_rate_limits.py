@@ -27,7 +27,7 @@ from rotator.app.observe import World
 from rotator.app.reconcile import ONE_PASS, Patience, reconcile
 from rotator.core.budget import bucket_of
 from rotator.core.model import ProofLevel
-from rotator.errors import RateLimitedError
+from rotator.errors import RateLimitedError, RotatorError
 from rotator.sandbox.clock import SandboxClock
 from rotator.sandbox.journal import Wanted
 from rotator.sandbox.okta_settings import OktaSettings
@@ -191,6 +191,22 @@ async def test_without_a_pace_the_same_targets_are_refused(site: Site) -> None:
     assert any(isinstance(outcome.ending, RateLimitedError) for outcome in outcomes)
 
 
+async def test_old_secrets_are_switched_off_in_the_window_in_which_they_were_looked_at(site: Site) -> None:
+    """A removal does not wait; still none is put off, however many there are: a look leaves it its room."""
+    apps = [site.add(f"t{n:02}") for n in range(20)]
+    await passed(site, Watched(site.box.clock))
+    site.box.clock.advance(timedelta(days=8))
+    pace = Watched(site.box.clock)
+
+    outcomes = await passed(site, pace)
+
+    assert [outcome.ending for outcome in outcomes if isinstance(outcome.ending, RotatorError)] == []
+    assert [app.secrets[0].active for app in apps] == [False] * 20
+    assert +site.box.okta.refused == {}
+    lefts = [left for (bucket, _), told in pace.told.items() if bucket == "/api/v1/apps" for _, left in told]
+    assert min(lefts) >= 2
+
+
 # --- what is urgent -------------------------------------------------------------------------------------------
 
 
@@ -293,11 +309,11 @@ async def test_the_shares_of_the_configuration_are_kept_by_all_ports_of_an_org(s
         settings, progress=Told(), warn=print, clock=clock, sleep=pace.jump, leases_in=site.folder / "leases"
     ) as worlds:
         for target in settings.targets:
-            world = worlds.of(target)
-            (current,) = await world.okta.list_secrets(target.app_id)
-            app = await world.okta.get_app(target.app_id)
-            assert app
-            assert current.value
+            (current,) = await worlds.of(target).okta.list_secrets(target.app_id)
+        world, app = worlds.of(target), await worlds.of(target).okta.get_app(target.app_id)
+        assert app
+        assert current.value
+        for _ in range(3):
             assert (await world.tokens.prove(app, current.value, target.verify)).level is ProofLevel.TOKEN_ISSUED
 
     for bucket in ("apps", "token:default"):
