@@ -53,6 +53,7 @@ class View:
         self.proofs: dict[str, Proof] = {}
         self.asked: dict[SecretId, bool] = {}
         self.switched_off: set[SecretId] = set()
+        self.list_is_fresh = False  # no write of ours since Okta was asked for its list
         self._told = told
         self._tries = tries
         self._world = world
@@ -135,6 +136,7 @@ class View:
         if self._app is not None and self._app.auth_method.uses_secret:
             listed = await self._world.okta.list_secrets(self.target.app_id)
         self._secrets = {secret.id: secret for secret in listed}
+        self.list_is_fresh = True
 
     async def _read_staging(self) -> Staging:
         path = self.target.staging

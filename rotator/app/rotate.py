@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from rotator.app.effects import forget, perform, place_order
 from rotator.app.observe import View, World
-from rotator.core.actions import AskLog, Blocked, Rest, Verify, Waiting
+from rotator.core.actions import AskLog, Blocked, Deactivate, Rest, Verify, Waiting
 from rotator.core.budget import TURN, Haste, Share, in_haste
 from rotator.core.due import haste_for
 from rotator.core.facts import Facts
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rotator.core.actions import Action, Effect, Ending
     from rotator.core.model import OktaSecret, Proof, RotationId, Snapshot, Target
 
-MAX_ACTIONS_PER_PASS = 24  # a rotation takes six; the rest is for clearing up after others
+MAX_ACTIONS_PER_PASS = 40  # a rotation takes seven; the rest is for clearing up after others
 SURPRISES_PER_PASS = 2  # effects that end otherwise than expected, before the pass gives up
 LOOK_AGAIN = frozenset(
     {"slots_full", "only_active", "still_active", "duplicate_value"}
@@ -131,6 +131,14 @@ class _Pass:
         raise InvariantError(f"{self.view.target.name}: no rest after {MAX_ACTIONS_PER_PASS} actions")
 
     async def _next(self) -> Action:
+        """Look and decide. Before a secret is switched off, Okta's list is younger than our last write."""
+        action = await self._decide()
+        if isinstance(action, Deactivate) and not self.view.list_is_fresh:
+            self.view.okta_changed()
+            action = await self._decide()
+        return action
+
+    async def _decide(self) -> Action:
         self.doing = None
         self.seen = await self._look()
         return next_action(self.seen, self.world.clock.now())
@@ -144,6 +152,7 @@ class _Pass:
         facts, name = Facts(self.seen, self.world.clock.now()), type(action).__name__
         self.world.progress.doing(self.view.target, name)
         self.doing = action
+        self.view.list_is_fresh &= isinstance(action, Verify | AskLog)
         haste = haste_for(action, facts, patience=self.turn)
         self.share = haste.share
         try:

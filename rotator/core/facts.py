@@ -37,13 +37,14 @@ class Leaving:
     secret: OktaSecret
     since: datetime
     mode: RetiringMode
+    seen_until: datetime  # the same, if what cannot be read did not hold it
 
     @property
     def toggled(self) -> bool:
         """Somebody switched it on again since it left, or just before, or since it was found dead: they want it."""
         if not self.secret.active or self.secret.changed == self.secret.created:
             return False
-        return self.mode is RetiringMode.NOW or self.secret.changed > self.since - JUST_BEFORE
+        return self.mode is RetiringMode.NOW or self.secret.changed > self.seen_until - JUST_BEFORE
 
     def overlap_ends(self, policy: Policy) -> datetime:
         return self.since if self.mode is RetiringMode.NOW else self.since + policy.overlap
@@ -147,7 +148,7 @@ class Facts:
     def leaving(self) -> tuple[Leaving, ...]:
         """Secrets that are neither current nor staged, and that we can explain."""
         return tuple(
-            Leaving(secret, self._left(secret), self._mode(secret))
+            Leaving(secret, self._left(secret), self._mode(secret), self._seen_until(secret))
             for secret in self._others
             if self._explained(secret)
         )
@@ -199,10 +200,22 @@ class Facts:
 
     def _left(self, secret: OktaSecret) -> datetime:
         """The creation of the version that replaced the last one which held, or may have held, this value."""
-        held = {version.number for version in self.consumer.versions if version.value and secret.carries(version.value)}
-        last = max(held | self.consumer.unreadable, default=0)
+        return self._replaced(max(self._holding(secret) | self.consumer.unreadable, default=0))
+
+    def _seen_until(self, secret: OktaSecret) -> datetime:
+        """Until when this value was in use for certain; what cannot be read may have replaced it at once."""
+        last = max(self._holding(secret), default=0)
+        if any(number > last for number in self.consumer.unreadable):
+            return next((it.created for it in self.consumer.versions if it.number == last), secret.created)
+        return self._replaced(last)
+
+    def _holding(self, secret: OktaSecret) -> set[int]:
+        return {version.number for version in self.consumer.versions if version.value and secret.carries(version.value)}
+
+    def _replaced(self, number: int) -> datetime:
+        """When the first readable version after that one was written."""
         return next(
-            (version.created for version in self.consumer.versions if version.number > last),
+            (version.created for version in self.consumer.versions if version.number > number),
             self.now,  # nothing readable came after it: it has only just left, as far as anybody can tell
         )
 

@@ -7,10 +7,14 @@ promises I1 to I7 alone: neither the decision table nor how the records are mean
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
+
+
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Observer:
     _hidden: set[str] = field(default_factory=set)  # values of versions that people deleted
     _unheard: dict[str, datetime] = field(default_factory=dict)  # value → when a create of it ended unknown
     _off_by_people: set[str] = field(default_factory=set)  # ids of secrets that people switched off
+    _appeared: dict[str, datetime] = field(default_factory=dict)  # id → when it was first seen
     _abandoned: set[str] = field(default_factory=set)  # values that were staged, and are no more
     _switched_on: set[str] = field(default_factory=set)  # ids of secrets that were ever switched on again
     _kept: set[str] = field(default_factory=set)  # ids of secrets that people switched on again
@@ -145,7 +150,8 @@ class Observer:
             if slot.active:
                 self._excused.discard(slot.value)
             if any(it.id == slot.id and slot.active and not it.active for it in self.before.slots):
-                self._kept.add(slot.id)
+                if after.now > self._appeared.get(slot.id, NEVER):  # else Okta's times do not tell that it was toggled
+                    self._kept.add(slot.id)
                 self._switched_on.add(slot.id)
                 self._off_by_people.discard(slot.id)
         value = after.current
@@ -304,6 +310,8 @@ class Observer:
         return bool(self._was_current)
 
     def _note_current(self, state: State) -> None:
+        for slot in state.slots:
+            self._appeared.setdefault(slot.id, state.now)
         value = state.current
         for other, left in self._was_current.items():
             if left is None and other != value:

@@ -88,6 +88,18 @@ FOUND: tuple[Story, ...] = (
         days=((2, story.admin_revokes_current),),
     ),
     Story(story.revoked, acts=((2, story.admin_reactivates),)),
+    # Before a secret is switched off, Okta's list is younger than our last write.
+    Story(
+        story.handwritten,
+        acts=((13, story.admin_revokes_other), (8, story.admin_revokes_current), (14, story.admin_reactivates)),
+    ),
+    # A version that cannot be read may have replaced a secret long before the next one that can.
+    Story(
+        story.soaking,
+        faults=((4, Fault.CRASH_BEFORE),),
+        acts=((8, story.person_deletes_version), (1, story.admin_reactivates)),
+        days=((6, story.admin_deletes_current), (5, story.admin_reactivates)),
+    ),
     # Who deactivated the current one is asked of the log, even right after our own deactivation.
     Story(story.overlapping, acts=((1, story.admin_revokes_other), (2, story.person_patches_value_back))),
     # A value that we once wrote is ours, also when a person puts it back.

@@ -148,6 +148,7 @@ def empty() -> Scene:
     """A new app with one secret, and a Vault path that never held one."""
     scene = _scene()
     scene.okta.add_app(APP, ONE)
+    scene.clock.advance(timedelta(days=1))
     scene.may_make = 0
     return scene
 
@@ -447,16 +448,18 @@ class Stage:
         last_act = max((when for when, _act in self.story.days), default=0)
         settled = 0
         end = self.scene.clock.now() + QUIET
-        while passes < PASSES and self.scene.clock.now() < end and not (passes >= last_act and settled >= 2):
+        while passes < PASSES and self.scene.clock.now() < end and settled < 2:
             passes += 1
             self._at_leisure(passes)
+            written = self.observer.writes
             try:
                 outcome = self._pass(tries, force=force)
                 force = False
             except Crash:
                 outcome, tries = None, {}
                 force = force and not self.gate.number  # the operator repeats an order that did nothing yet
-            settled = settled + 1 if _settled(outcome) else 0
+            quiet_pass = passes > last_act and self.observer.writes == written and _settled(outcome)
+            settled = settled + 1 if quiet_pass else 0
             races += self._races()
             self._wait(outcome)
         self.gate.calm()
