@@ -142,7 +142,11 @@ def _refuse_unless_needed(facts: Facts) -> None:
     if isinstance(wrong := not_ours_to_rotate(facts), Blocked):
         raise RefusedError(f"{wrong.block.value}: {wrong.detail}", code="blocked", hint=wrong.hint)
     if facts.staging.paused is not None:
-        raise RefusedError(f"{target.name} is paused: {facts.staging.paused}", code="paused", hint="Resume it first.")
+        raise RefusedError(
+            f"{target.name} is paused: {facts.staging.paused}",
+            code="paused",
+            hint=f"Empty the field `pause` of {target.staging} in Vault first.",
+        )
     if consumer_path_lost(facts):
         return
     if facts.staging.state is not StagingState.EMPTY:
