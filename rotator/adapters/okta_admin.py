@@ -24,7 +24,7 @@ from rotator.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from rotator.adapters.okta_answers import Answer, Page
     from rotator.adapters.okta_sdk import NarrowClient
@@ -81,23 +81,21 @@ class OktaSdkAdmin:
 
     async def activate_secret(self, app: AppId, secret: SecretId) -> OktaSecret:
         """Switch the secret on."""
-        try:
-            answer = await self._session.write(
-                lambda client: client.call(client.activate_o_auth2_client_secret, app, secret)
-            )
-        except RefusedError as refused:
-            return await self._already(app, secret, wanted=SecretStatus.ACTIVE, refused=refused)
-        return self._written(answer)
+        return await self._switch(
+            lambda client: client.call(client.activate_o_auth2_client_secret, app, secret),
+            app,
+            secret,
+            wanted=SecretStatus.ACTIVE,
+        )
 
     async def deactivate_secret(self, app: AppId, secret: SecretId) -> OktaSecret:
         """Switch the secret off."""
-        try:
-            answer = await self._session.write(
-                lambda client: client.call(client.deactivate_o_auth2_client_secret, app, secret)
-            )
-        except RefusedError as refused:
-            return await self._already(app, secret, wanted=SecretStatus.INACTIVE, refused=refused)
-        return self._written(answer)
+        return await self._switch(
+            lambda client: client.call(client.deactivate_o_auth2_client_secret, app, secret),
+            app,
+            secret,
+            wanted=SecretStatus.INACTIVE,
+        )
 
     async def delete_secret(self, app: AppId, secret: SecretId) -> None:
         """Remove the secret."""
@@ -109,6 +107,15 @@ class OktaSdkAdmin:
             return
         if answer.status != 204:
             raise UnknownOutcomeError(f"okta {self._org}: answered {answer.status} to a deletion, not 204")
+
+    async def _switch(
+        self, ask: Callable[[NarrowClient], Awaitable[Answer]], app: AppId, secret: SecretId, *, wanted: SecretStatus
+    ) -> OktaSecret:
+        try:
+            answer = await self._session.write(ask)
+        except RefusedError as refused:
+            return await self._already(app, secret, wanted=wanted, refused=refused)
+        return self._written(answer)
 
     async def _already(
         self, app: AppId, secret: SecretId, *, wanted: SecretStatus, refused: RefusedError

@@ -1,7 +1,9 @@
 """What one pass knows of a target: read once, then kept up to date by the answers to our own effects.
 
-* Okta's answer to a write is itself a look: the object it returns replaces ours, and no second list is spent.
-* A version of the consumer path never changes its value, so it is read once in a pass.
+* Okta's answer to a write is itself a look: the object it returns replaces ours, and no second list is spent. Only
+  before a secret is switched off it is listed anew (`app.rotate`).
+* What consumers read is looked at before every decision, so that a person's write is seen before the next effect; a
+  version never changes its value, so each is read once in a pass.
 * History is read only where it can matter: a target whose every secret carries the current value has none to explain.
 """
 
