@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from contextlib import AbstractAsyncContextManager
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
+    from rotator.core.admission import Admission, Brake, Wish
+    from rotator.core.agenda import Remembered
     from rotator.core.changes import Heard
+    from rotator.core.history import Deed, Ended, Place
     from rotator.core.model import (
         App,
         AppId,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
         VerifySettings,
     )
     from rotator.core.secret_value import SecretFields, SecretValue
+    from rotator.core.selection import Member
     from rotator.errors import RotatorError
 
 
@@ -137,11 +141,103 @@ class KvStore(Protocol):
         ...
 
 
+class Lease(Protocol):
+    """A hold on one target. Whoever sleeps may lose it: ask before each effect."""
+
+    async def confirm(self, outlives: timedelta) -> None:
+        """Return if the target is ours and stays so for that long, prolonged if need be; `BusyError` if it is not."""
+        ...
+
+
 class Leases(Protocol):
     """One writer per target. Safety rests on CAS and removal by id; this saves useless work."""
 
-    def hold(self, target: Target) -> AbstractAsyncContextManager[None]:
+    def hold(self, target: Target) -> AbstractAsyncContextManager[Lease]:
         """Hold the target while the context lasts; `BusyError` at once if somebody else does."""
+        ...
+
+
+class Gate(Protocol):
+    """Whether one more rotation may begin, over all processes that share the state (`core.admission`)."""
+
+    async def ask(self, wish: Wish) -> Admission:
+        """Say whether it may begin now, and note that it did. Asked again before it ended, it is the same beginning."""
+        ...
+
+    async def ended(self, target: str, *, good: bool) -> None:
+        """Note how the rotation of that target ended that was let begin; nothing if none was."""
+        ...
+
+
+class Journal(Protocol):
+    """The audit: a row before each effect and one after it."""
+
+    async def begins(self, deed: Deed) -> int:
+        """Write it down and return its number. Where that fails the effect must not begin: `UnavailableError`."""
+        ...
+
+    async def ended(self, number: int, deed: Deed, how: Ended, detail: str, *, request_id: str | None = None) -> None:
+        """Write down how it ended. It never raises: the effect is over, and the log has it all the same."""
+        ...
+
+
+class Memory(Protocol):
+    """What the members of a service know of its targets. Losing it costs looks, and sets the brake."""
+
+    async def recall(self, *, since: datetime | None = None) -> tuple[Remembered, ...]:
+        """Return what is remembered; of what was written since that time, by anybody, all and perhaps more."""
+        ...
+
+    async def remember(self, what: Sequence[Remembered]) -> None:
+        """Write these anew, all or none. `known_since` of one that is known already is kept."""
+        ...
+
+    async def forget(self, names: Sequence[str]) -> None:
+        """Remove these."""
+        ...
+
+
+class Cursors(Protocol):
+    """How far each org's System Log was heard, and who hears it: one member at a time."""
+
+    async def take(self, org: str, *, lasting: timedelta) -> tuple[Place | None] | None:
+        """Take the org's log for so long, or prolong that; return the place in it. None if another member has it."""
+        ...
+
+    async def keep(self, org: str, place: Place) -> None:
+        """Note how far it was heard."""
+        ...
+
+
+class Brakes(Protocol):
+    """Whether everything only observes (design: "State and scale"). A new state database has its brake on."""
+
+    async def brake(self) -> Brake | None:
+        """Return why everything only observes; None if it does not."""
+        ...
+
+    async def pull(self, brake: Brake) -> None:
+        """Set it, unless it is set already."""
+        ...
+
+    async def release(self, by: str, at: datetime) -> None:
+        """Let everything go on; what the breakers have counted until then counts no more."""
+        ...
+
+
+class Roster(Protocol):
+    """Which apps each selection matched when it was last listed, for all members of a service."""
+
+    async def members(self) -> tuple[Member, ...]:
+        """Return all of them, in the order of selection and app id."""
+        ...
+
+    async def note(self, members: Sequence[Member]) -> None:
+        """Write these anew, all or none; the others stay."""
+        ...
+
+    async def drop(self, selection: str) -> None:
+        """Forget a selection that the configuration has no more."""
         ...
 
 

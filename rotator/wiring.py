@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rotator.adapters.no_state import NoJournal, OpenGate
 from rotator.app.observe import World
 from rotator.errors import RotatorError
 from rotator.settings import AppRoleAuth, JwtAuth, KubernetesAuth, PrivateKeyJwtAuth, SswsAuth, TokenAuth
@@ -96,6 +97,8 @@ class Worlds:
             clock=self.clock,
             mint=self._mint,
             progress=self._progress,
+            gate=OpenGate(),
+            journal=NoJournal(),
         )
 
     async def keep_alive(self) -> dict[str, RotatorError | None]:

@@ -20,12 +20,21 @@ from rotator.errors import BusyError, ConfigError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
+    from datetime import timedelta
     from pathlib import Path
 
     from rotator.core.model import Target
+    from rotator.ports import Lease
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _STRANGE = re.compile(r"[^A-Za-z0-9.-]")
+
+
+class _HeldByKernel:
+    """A lock that lasts as long as its process, however long that sleeps."""
+
+    async def confirm(self, outlives: timedelta) -> None:
+        """Return: nobody can have taken it."""
 
 
 class FileLeases:
@@ -37,10 +46,10 @@ class FileLeases:
         self._hosts = hosts
 
     @asynccontextmanager
-    async def hold(self, target: Target) -> AsyncIterator[None]:
+    async def hold(self, target: Target) -> AsyncIterator[Lease]:
         """Hold the target while the context lasts; `BusyError` at once if somebody else does."""
         with self._locked(target):
-            yield
+            yield _HeldByKernel()
 
     @contextmanager
     def _locked(self, target: Target) -> Iterator[None]:

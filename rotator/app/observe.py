@@ -29,7 +29,18 @@ if TYPE_CHECKING:
         SecretId,
         Target,
     )
-    from rotator.ports import Clock, KvStore, Leases, Mint, OktaAdmin, OktaLog, Progress, TokenEndpoint
+    from rotator.ports import (
+        Clock,
+        Gate,
+        Journal,
+        KvStore,
+        Leases,
+        Mint,
+        OktaAdmin,
+        OktaLog,
+        Progress,
+        TokenEndpoint,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,9 @@ class World:
     clock: Clock
     mint: Mint
     progress: Progress
+    gate: Gate
+    journal: Journal
+    actor: str = "rotator"  # who acts, for the audit
 
 
 class View:

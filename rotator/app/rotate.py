@@ -5,19 +5,22 @@
 * An effect that ended unknown is looked at again once; a second one ends the pass.
 * Policy `observe` looks and says what it would do; it writes nothing.
 * How pressing the calls to Okta are is decided with each action: its budget is shared.
+* Before each effect the lease is confirmed and the effect written down; a rotation begins when the gate lets it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from rotator.app.effects import forget, perform, place_order
 from rotator.app.observe import View, World
-from rotator.core.actions import AskLog, Blocked, Deactivate, Rest, Verify, Waiting
+from rotator.core.actions import AskLog, Blocked, CloseStaging, Deactivate, Rest, Stage, Verify, Waiting
+from rotator.core.admission import Admitted, Wait, Wish
 from rotator.core.budget import TURN, Haste, Share, in_haste
 from rotator.core.due import haste_for
 from rotator.core.facts import Facts
+from rotator.core.history import Deed, Ended
 from rotator.core.model import Mode, Order, OrderMode, StagingState
 from rotator.core.rotation import next_action
 from rotator.errors import (
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
     from rotator.core.actions import Action, Effect, Ending
     from rotator.core.model import OktaSecret, Proof, RotationId, Snapshot, Target
+    from rotator.ports import Lease
 
 MAX_ACTIONS_PER_PASS = 40  # a rotation takes seven; the rest is for clearing up after others
 SURPRISES_PER_PASS = 2  # effects that end otherwise than expected, before the pass gives up
@@ -93,11 +97,11 @@ async def carry_on(
     """
     view = View(target, world, told=told or force, tries={} if tries is None else tries)
     hands_off = dry_run or target.policy.mode is Mode.OBSERVE
-    one_pass = _Pass(view, world, hands_off=hands_off, turn=turn, deadline=deadline)
+    one_pass = _Pass(view, world, hands_off=hands_off, turn=turn, deadline=deadline, told=told or force)
     try:
         if one_pass.hands_off:
             return await one_pass.run(force=force)
-        async with world.leases.hold(target):
+        async with world.leases.hold(target) as one_pass.lease:
             return await one_pass.run(force=force)
     except RotatorError as error:
         return one_pass.outcome(error)
@@ -112,6 +116,8 @@ class _Pass:
     hands_off: bool
     turn: timedelta
     deadline: datetime | None = None
+    told: bool = False
+    lease: Lease | None = None  # None while only looking
     share: Share = Share.ROUTINE
     steps: list[Step] = field(default_factory=list)
     seen: Snapshot | None = None
@@ -127,6 +133,8 @@ class _Pass:
                 return self._ending(action)
             if self.deadline is not None and self.world.clock.now() >= self.deadline:
                 raise UnavailableError(f"{self.view.target.name}: too slow to be finished in this pass")
+            if isinstance(action, Stage) and (wait := await self._ask_gate(action)) is not None:
+                return self._ending(wait)
             await self._do(action)
         raise InvariantError(f"{self.view.target.name}: no rest after {MAX_ACTIONS_PER_PASS} actions")
 
@@ -157,7 +165,7 @@ class _Pass:
         self.share = haste.share
         try:
             with in_haste(haste):
-                detail = await perform(action, self.seen, self.view, self.world)
+                detail = await self._perform(action, name)
         except (ConflictError, UnknownOutcomeError, RefusedError) as surprise:
             forget(action, self.view)
             self.surprises += 1
@@ -168,6 +176,57 @@ class _Pass:
             return
         self.steps.append(Step(action, detail, current=next(iter(facts.matches), None)))
         self.world.progress.done(self.view.target, name, detail, rotation=self._rotation())
+        if isinstance(action, CloseStaging):
+            await self.world.gate.ended(self.view.target.name, good=facts.promoted)
+
+    async def _ask_gate(self, action: Stage) -> Rest | None:
+        """Have the rotation that is to begin let in; return what it waits for if it is not."""
+        assert self.seen
+        now = self.world.clock.now()
+        facts, target = Facts(self.seen, now), self.view.target
+        since = facts.alive.created + target.policy.rotate_after if facts.alive else now
+        told = self.told or facts.ordered_now
+        answer = await self.world.gate.ask(Wish(target.name, target.policy, action.reason, min(since, now), told))
+        match answer:
+            case Admitted():
+                return None
+            case Wait(until=until, why=why, hint=hint, breaker=breaker):
+                return Rest(until, Waiting.BREAKER if breaker else Waiting.TURN, f"{why}. {hint}" if hint else why)
+        assert_never(answer)
+
+    async def _perform(self, action: Effect, name: str) -> str:
+        """Carry out one action, on paper before it and after it if it changes anything."""
+        assert self.seen
+        view, world = self.view, self.world
+        if isinstance(action, Verify | AskLog):
+            return await perform(action, self.seen, view, world)
+        if self.lease is not None:
+            await self.lease.confirm(view.target.settle)
+        deed = self._deed(action, name)
+        number = await world.journal.begins(deed)
+        try:
+            detail = await perform(action, self.seen, view, world)
+        except RotatorError as error:
+            how = Ended.UNKNOWN if isinstance(error, UnknownOutcomeError) else Ended.NOT_DONE
+            await world.journal.ended(number, deed, how, str(error), request_id=error.request_id)
+            raise
+        await world.journal.ended(number, replace(deed, rotation=self._rotation()), Ended.DONE, detail)
+        return detail
+
+    def _deed(self, action: Effect, name: str) -> Deed:
+        assert self.seen
+        target, staged = self.view.target, self.seen.staging
+        reason = action.reason if isinstance(action, Stage) else staged.reason
+        return Deed(
+            target=target.name,
+            org=target.org,
+            app_id=target.app_id,
+            step=name,
+            at=self.world.clock.now(),
+            actor=self.world.actor,
+            rotation=self._rotation(),
+            reason=reason.value if reason else "",
+        )
 
     def _rotation(self) -> RotationId | None:
         """Return the rotation that is under way, else the one that made the current value."""

@@ -126,6 +126,8 @@ class Waiting(enum.Enum):
     VERIFICATION = "another try of the token request"
     SLOT = "a free slot"
     TOLD = "an order: the policy's mode is manual"
+    TURN = "its turn"
+    BREAKER = "a person: a breaker is open"
     PAUSED = "resume"
 
 

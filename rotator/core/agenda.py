@@ -23,7 +23,7 @@ from rotator.errors import BusyError, ConfigError, InvariantError, RateLimitedEr
 
 if TYPE_CHECKING:
     from rotator.core.actions import Ending
-    from rotator.core.model import Target
+    from rotator.core.model import Proof, SecretId, Target
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 SPREAD = timedelta(minutes=5)
@@ -64,12 +64,46 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """When to look at a target next, and why then. `failures` in a row; `soon`: before those that only rest."""
+    """When to look at a target next, and why then. `failures` in a row; `soon`: before those that only rest.
+
+    `overdue_since`: since when its secret is due for rotation, as far as the last look told; who has waited longest
+    comes first.
+    """
 
     at: datetime
     state: State = State.NEW
     failures: int = 0
     soon: bool = False
+    overdue_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """How the last pass over a target ended. `result` is a word; `detail` and `hint` are for people."""
+
+    at: datetime
+    result: str  # resting, blocked, error: the sort of ending
+    detail: str = ""
+    hint: str = ""
+    waiting: str = ""  # what a rest waits for
+    until: datetime | None = None  # when that rest ends; None if somebody has to act
+    secret_id: SecretId | None = None  # the active one that consumers read
+    secret_created: datetime | None = None
+    proof: Proof | None = None  # of it, in this pass
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is worth knowing of a target after a restart, and for other members. Losing it costs a look.
+
+    `settings` is a digest of the target's configuration: where that changed, it is looked at at once.
+    """
+
+    name: str
+    settings: str
+    known_since: datetime
+    entry: Entry
+    last: LastLook | None = None
 
 
 def is_due(entry: Entry, now: datetime, pace: Pace) -> bool:

@@ -74,8 +74,7 @@ def haste_for(action: Action, facts: Facts, *, patience: timedelta) -> Haste:
 
 def _pressing(facts: Facts) -> bool:
     """Whether consumers are cut off, or a person waits."""
-    ordered_now = facts.order is not None and facts.order.mode is OrderMode.NOW
-    return facts.dead or ordered_now
+    return facts.dead or facts.ordered_now
 
 
 def until_renewal(facts: Facts, due: datetime) -> Rest:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from rotator.core.model import ProofLevel, RetiringMode, StagingState
+from rotator.core.model import OrderMode, ProofLevel, RetiringMode, StagingState
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -176,6 +176,11 @@ class Facts:
         """The order, while the secret that it names is the current one."""
         order = self.staging.order
         return order if order and any(secret.id == order.replace for secret in self.matches) else None
+
+    @property
+    def ordered_now(self) -> bool:
+        """A person wants the current one replaced at once."""
+        return self.order is not None and self.order.mode is OrderMode.NOW
 
     def proof_of(self, value: SecretValue | None) -> Proof | None:
         return self.seen.proofs.get(value.hash) if value else None

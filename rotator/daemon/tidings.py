@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from rotator.core.actions import Blocked, Rest, Waiting
-from rotator.core.agenda import State, needs_a_person
+from rotator.core.agenda import LastLook, State, needs_a_person
 from rotator.core.facts import Facts
-from rotator.daemon.vitals import LastLook
 from rotator.errors import BusyError, InvariantError, RotatorError
 
 if TYPE_CHECKING:

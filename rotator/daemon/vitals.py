@@ -12,13 +12,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rotator.core.agenda import Entry, State
+from rotator.core.agenda import Entry, LastLook, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime, timedelta
 
-    from rotator.core.model import Proof, SecretId, Target
+    from rotator.core.model import Target
 
 
 class Condition(enum.Enum):
@@ -52,21 +52,6 @@ class Reach:
     def fine(self) -> bool:
         """Whether targets are looked at: neither away nor refusing."""
         return self.condition in {Condition.UP, Condition.LIMITED}
-
-
-@dataclass(frozen=True, slots=True)
-class LastLook:
-    """How the last pass over a target ended. `result` is a word; `detail` and `hint` are for people."""
-
-    at: datetime
-    result: str  # resting, blocked, error: the sort of ending
-    detail: str = ""
-    hint: str = ""
-    waiting: str = ""  # what a rest waits for
-    until: datetime | None = None  # when that rest ends; None if somebody has to act
-    secret_id: SecretId | None = None  # the active one that consumers read
-    secret_created: datetime | None = None
-    proof: Proof | None = None  # of it, in this pass
 
 
 @dataclass(frozen=True, slots=True)

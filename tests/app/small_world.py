@@ -8,6 +8,7 @@ from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from rotator.adapters.no_state import NoJournal, OpenGate
 from rotator.app.observe import World
 from rotator.core.model import AppId, KvPath, Mode, Policy, RotationId, Target, VerifySettings
 from rotator.core.secret_value import SecretValue
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from rotator.core.model import App
     from rotator.errors import RotatorError
+    from rotator.ports import Lease
 
 OLD = "o" * 40
 OTHER = "x" * 40
@@ -56,6 +58,13 @@ class Flaky:
         return planned
 
 
+class SureLease:
+    """A lease that nobody can take."""
+
+    async def confirm(self, outlives: timedelta) -> None:
+        assert outlives > timedelta(0)
+
+
 class Held:
     """Leases that know who is held, and how many were at the same time."""
 
@@ -64,13 +73,13 @@ class Held:
         self.most = 0
 
     @asynccontextmanager
-    async def hold(self, target: Target) -> AsyncIterator[None]:
+    async def hold(self, target: Target) -> AsyncIterator[Lease]:
         if target.name in self.now:
             raise BusyError(f"{target.name} is being worked on by another process")
         self.now.add(target.name)
         self.most = max(self.most, len(self.now))
         try:
-            yield
+            yield SureLease()
         finally:
             self.now.discard(target.name)
 
@@ -127,6 +136,8 @@ class SmallWorld:
             clock=self.clock,
             mint=CountingMint(),
             progress=self.told,
+            gate=OpenGate(),
+            journal=NoJournal(),
         )
 
     def of(self, _: Target) -> World:

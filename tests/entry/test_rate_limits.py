@@ -17,6 +17,7 @@ import pytest
 
 from rotator.adapters.leases import FileLeases
 from rotator.adapters.mint import RandomMint
+from rotator.adapters.no_state import NoJournal, OpenGate
 from rotator.adapters.okta_admin import OktaSdkAdmin
 from rotator.adapters.okta_log import OktaSystemLog
 from rotator.adapters.okta_pace import OktaPace, Turn
@@ -122,6 +123,8 @@ async def passed(site: Site, pace: Watched, *, patience: Patience = ONE_PASS) ->
         clock=clock,
         mint=RandomMint(),
         progress=Told(),
+        gate=OpenGate(),
+        journal=NoJournal(),
     )
     try:
         return await reconcile(settings.targets, lambda _: world, patience=patience, sleep=pace.jump)

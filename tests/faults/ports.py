@@ -22,12 +22,14 @@ from rotator.core.model import (
 )
 from rotator.core.secret_value import SecretFields, SecretValue
 from rotator.errors import RotatorError, UnavailableError, UnknownOutcomeError
+from tests.app.small_world import SureLease
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import datetime
 
     from rotator.core.changes import Heard
+    from rotator.ports import Lease
     from tests.fakes.okta import FakeOkta, ManualClock
     from tests.fakes.vault import FakeKv
 
@@ -236,8 +238,8 @@ class OpenLeases:
     """Leases that never stop anybody: safety must not rest on them."""
 
     @asynccontextmanager
-    async def hold(self, target: Target) -> AsyncIterator[None]:
-        yield
+    async def hold(self, target: Target) -> AsyncIterator[Lease]:
+        yield SureLease()
 
 
 class CountingMint:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from rotator.adapters.no_state import NoJournal, OpenGate
 from rotator.app.observe import World
 from rotator.app.rotate import Outcome, carry_on
 from rotator.core.actions import AskLog, Blocked, Rest, Verify, Waiting
@@ -502,6 +503,8 @@ class Stage:
             clock=self.scene.clock,
             mint=self._mint,
             progress=Silence(),
+            gate=OpenGate(),
+            journal=NoJournal(),
         )
         outcome: Outcome = run(carry_on(self.target, world, tries=tries, force=force))
         if isinstance(outcome.ending, InvariantError):
