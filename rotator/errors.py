@@ -56,6 +56,12 @@ class SealedError(UnavailableError):
     hint = "Unseal Vault; nothing is lost meanwhile, the next run goes on from here."
 
 
+class StateError(UnavailableError):
+    """The state database does not answer, or takes nothing."""
+
+    hint = "Nothing is begun without it; mend it, and the daemon goes on by itself."
+
+
 class RefusedError(RotatorError):
     """The other side understood the request and refused it. `code` is its own word for why, if it has one."""
 

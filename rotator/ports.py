@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime, timedelta
 
@@ -238,6 +238,18 @@ class Roster(Protocol):
 
     async def drop(self, selection: str) -> None:
         """Forget a selection that the configuration has no more."""
+        ...
+
+
+class Engine(Protocol):
+    """Who makes a pass over a target: this process, or whichever member of the service takes it."""
+
+    def serving(self, work: Callable[[str], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
+        """Let `work` make passes here, by a target's name, whoever asked for them, while the context lasts."""
+        ...
+
+    async def see_to(self, target: str) -> None:
+        """Have a pass made and return when it has ended, wherever. At most one of a target waits, one is under way."""
         ...
 
 

@@ -190,8 +190,9 @@ class _Pass:
         match answer:
             case Admitted():
                 return None
-            case Wait(until=until, why=why, hint=hint, breaker=breaker):
-                return Rest(until, Waiting.BREAKER if breaker else Waiting.TURN, f"{why}. {hint}" if hint else why)
+            case Wait(until=until, why=why, hint=hint, breaker=breaker, alone=alone):
+                waiting = Waiting.BREAKER if breaker else Waiting.BACKLOG if alone else Waiting.TURN
+                return Rest(until, waiting, f"{why}. {hint}" if hint else why)
         assert_never(answer)
 
     async def _perform(self, action: Effect, name: str) -> str:

@@ -87,7 +87,7 @@ def what_comes_next(rest: Rest, facts: Facts) -> str:
             return f"nothing by itself, the policy's mode is manual: `rotator rotate {facts.seen.target.name}`"
         case Waiting.PAUSED:
             return f"nothing while it is paused: {rest.detail}"
-        case Waiting.TURN:
+        case Waiting.TURN | Waiting.BACKLOG:
             return f"it waits its turn until {when}: {rest.detail}"
         case Waiting.BREAKER:
             return f"nothing begins while a breaker is open: {rest.detail}"

@@ -93,7 +93,7 @@ def run(invocation: Invocation, /, *, tick: timedelta, resync: timedelta, poll: 
 
     from rotator.cli.progress import LogProgress, log_warning
     from rotator.core.agenda import Pace
-    from rotator.daemon.loop import Limits
+    from rotator.daemon.passes import Limits
     from rotator.daemon.serve import Telling, serve
 
     invocation.start_log()

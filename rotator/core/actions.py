@@ -127,6 +127,7 @@ class Waiting(enum.Enum):
     SLOT = "a free slot"
     TOLD = "an order: the policy's mode is manual"
     TURN = "its turn"
+    BACKLOG = "its day in the backlog"
     BREAKER = "a person: a breaker is open"
     PAUSED = "resume"
 

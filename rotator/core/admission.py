@@ -75,13 +75,14 @@ class Admitted:
 class Wait:
     """It has to wait: until then, or until a person acts where that is None. `why` and `hint` are for people.
 
-    `breaker`: its name where one is open, else empty.
+    `breaker`: its name where one is open, else empty. `alone`: this holds for the target that asked and no other.
     """
 
     until: datetime | None
     why: str
     hint: str = ""
     breaker: str = ""
+    alone: bool = False
 
 
 Admission = Admitted | Wait
@@ -94,6 +95,11 @@ class Brake:
     since: datetime
     why: str
     hint: str = "`rotator resume --all` lets it go on."
+
+
+def most_at_once(limits: Limits, fleet: int) -> int:
+    """Return how many urgent rotations are not too many."""
+    return max(limits.urgent_at_once, int(limits.urgent_share * fleet))
 
 
 LONG_AGO = timedelta(days=1)  # how far back a ledger reaches

@@ -4,6 +4,7 @@
   its name: many do not come at once, and a restart does not move it.
 * What ends for many at the same time is spread over a few minutes, unless a maintenance window bounds it: that may be
   shorter than the spread.
+* What waits its turn (`core.admission`) stands in a queue: it is looked at when the gate may be asked again.
 * A failure waits by the table of `backoff`, where only a person can help from a minute on. At the table's end the
   target is parked: looked at four times a day.
 * A time further ahead than anything here plans was left by a clock that has gone back since: it is due.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -40,12 +41,17 @@ class State(enum.Enum):
     NEW = "not looked at yet"
     RESTING = "resting"
     WORKING = "under way"
+    QUEUED = "waiting its turn"
+    STOPPED = "stopped by a breaker"
     PAUSED = "paused"
     BLOCKED = "blocked"
     BUSY = "busy elsewhere"
     HELD = "held"  # its org or its Vault cannot be reached
     FAILING = "failing"
     PARKED = "parked"
+
+
+HELD_BACK = {Waiting.TURN: State.QUEUED, Waiting.BREAKER: State.STOPPED}  # due, and let begin by the gate alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,9 @@ class LastLook:
     secret_id: SecretId | None = None  # the active one that consumers read
     secret_created: datetime | None = None
     proof: Proof | None = None  # of it, in this pass
+    planned: str = ""  # what was left undone because nothing may be done
+    rotated_before: bool = False  # the staging record shows values that we made
+    unreached: bool = False  # Okta, Vault or the state gave no answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,11 @@ class Remembered:
     known_since: datetime
     entry: Entry
     last: LastLook | None = None
+
+
+def digest_of(target: Target) -> str:
+    """Return what the target's configuration comes to, the same in every process."""
+    return hashlib.sha256(_spelled(target).encode()).hexdigest()[:16]
 
 
 def is_due(entry: Entry, now: datetime, pace: Pace) -> bool:
@@ -133,6 +147,9 @@ def next_entry(
             return Entry(_resync(target, now, pace), State.PAUSED)
         case Rest(until=until, waiting=waiting) if until is not None and waiting in SOON:
             return Entry(max(until, now + SHORTEST), State.WORKING, soon=True)
+        case Rest(until=until, waiting=waiting) if waiting in HELD_BACK:
+            again = max(until or now + pace.blocked, now + SHORTEST)
+            return Entry(min(again, now + pace.furthest - SPREAD), HELD_BACK[waiting])
         case Rest():
             ends = max(_end_of(ending, target, pace), now + SHORTEST)
             return Entry(min(ends, _resync(target, now, pace)), State.RESTING)
@@ -166,3 +183,14 @@ def _end_of(rest: Rest, target: Target, pace: Pace) -> datetime:
 
 def _resync(target: Target, now: datetime, pace: Pace) -> datetime:
     return next_turn(target.name, now, pace.resync)
+
+
+def _spelled(value: object) -> str:
+    """Return a value in full, sets in order: their own order differs from process to process."""
+    if is_dataclass(value):
+        inner = ",".join(_spelled(getattr(value, each.name)) for each in fields(value))
+        return f"{type(value).__name__}({inner})"
+    if isinstance(value, frozenset | tuple):
+        items = [_spelled(item) for item in value]
+        return f"[{','.join(sorted(items) if isinstance(value, frozenset) else items)}]"
+    return repr(value)

@@ -11,9 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from rotator.app.reconcile import each
-from rotator.daemon.reach import ask, may_be_away, sides_of
-from rotator.daemon.vitals import Side
-from rotator.errors import RateLimitedError, RotatorError
+from rotator.daemon.reach import ask, may_be_away
+from rotator.daemon.vitals import STATE, Side, sides_of
+from rotator.errors import RateLimitedError, RotatorError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,7 +71,10 @@ class Inquiry:
 
     async def find_out(self, target: Target, error: object) -> None:
         """Find out whether it was the target's org or its Vault. A limit that is not Vault's is Okta's."""
-        okta, vault = sides_of(target)
+        if isinstance(error, StateError):
+            self._horizon.note(STATE, error)
+            return
+        okta, vault, _ = sides_of(target)
         if not isinstance(error, RateLimitedError):
             await asyncio.gather(self.ask(okta, failed=target), self.ask(vault, failed=target))
             return

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from rotator.core.agenda import LONGEST_LIMIT
-from rotator.daemon.vitals import Condition, Reach, Side
+from rotator.daemon.vitals import STATE, Condition, Reach, Side, sides_of
 from rotator.errors import RateLimitedError, RefusedError, RotatorError, SealedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -37,13 +37,8 @@ LEVELS = {
 log = structlog.get_logger()
 
 
-def sides_of(target: Target) -> tuple[Side, Side]:
-    """Return the org and the Vault of a target."""
-    return Side("okta", target.org), Side("vault", target.vault)
-
-
 async def ask(side: Side, target: Target, world: World) -> RotatorError | None:
-    """Ask the side for something small about one of its targets; return what went wrong."""
+    """Ask an org or a Vault for something small about one of its targets; return what went wrong."""
     try:
         if side.kind == "okta":
             await world.okta.get_app(target.app_id)
@@ -99,7 +94,7 @@ class Horizon:
     def keep(self, sides: Collection[Side]) -> None:
         """Forget the sides that are gone, and refusals: the configuration may have brought another login."""
         for side, reach in tuple(self._reach.items()):
-            if side not in sides or reach.condition is Condition.REFUSED:
+            if side not in (*sides, STATE) or reach.condition is Condition.REFUSED:
                 del self._reach[side]
 
 

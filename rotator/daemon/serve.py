@@ -13,7 +13,7 @@ import structlog
 
 from rotator.daemon.bell import Bell
 from rotator.daemon.health import Health
-from rotator.daemon.loop import Limits, Loop, Outside
+from rotator.daemon.loop import Loop, Outside
 from rotator.daemon.metrics import Tally
 from rotator.daemon.signals import Asked, hearing
 from rotator.daemon.systemd import Systemd
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from rotator.core.agenda import Pace
+    from rotator.daemon.passes import Limits
     from rotator.ports import Progress
     from rotator.settings import Settings
 

@@ -15,7 +15,7 @@ import structlog
 from rotator.core.actions import Blocked, Rest, Waiting
 from rotator.core.agenda import LastLook, State, needs_a_person
 from rotator.core.facts import Facts
-from rotator.errors import BusyError, InvariantError, RotatorError
+from rotator.errors import BusyError, InvariantError, RotatorError, UnavailableError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -79,6 +79,9 @@ def last_look(outcome: Outcome, now: datetime) -> LastLook:
         "secret_id": alive.id if alive else None,
         "secret_created": alive.created if alive else None,
         "proof": outcome.proof,
+        "planned": type(outcome.planned).__name__ if outcome.planned else "",
+        "rotated_before": bool(outcome.seen and outcome.seen.staging.made),
+        "unreached": isinstance(outcome.ending, UnavailableError | BusyError),
     }
     match outcome.ending:
         case Rest(until=until, waiting=waiting, detail=detail):

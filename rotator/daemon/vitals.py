@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime, timedelta
 
+    from rotator.core.admission import Brake
     from rotator.core.model import Target
 
 
@@ -33,10 +34,18 @@ class Condition(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """An org (`kind` is `okta`) or a Vault (`vault`), by its alias."""
+    """An org (`kind` is `okta`) or a Vault (`vault`), by its alias; or the one state database."""
 
     kind: str
     alias: str
+
+
+STATE = Side("state", "database")
+
+
+def sides_of(target: Target) -> tuple[Side, Side, Side]:
+    """Return all that a target needs: its org, its Vault, and the state."""
+    return Side("okta", target.org), Side("vault", target.vault), STATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,7 @@ class Pulse:
     last: dict[str, LastLook] = field(default_factory=dict)
     under_way: set[str] = field(default_factory=set)
     reach: dict[Side, Reach] = field(default_factory=dict)
+    brake: Brake | None = None
     began: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -165,10 +175,14 @@ class Vitals:
             last=pulse.last.get(name),
         )
 
+    @property
+    def brake(self) -> Brake | None:
+        """Why everything only observes; None if it does not."""
+        return self._pulse.brake
+
     def by_state(self) -> Counter[State]:
         """Count the targets by how they stand."""
         return Counter(each.state for each in self.targets())
 
     def _held(self, target: Target) -> bool:
-        sides = (Side("okta", target.org), Side("vault", target.vault))
-        return any(side in self._pulse.reach and not self._pulse.reach[side].fine for side in sides)
+        return any(side in self._pulse.reach and not self._pulse.reach[side].fine for side in sides_of(target))

@@ -1,0 +1,179 @@
+"""The Engine port for several processes: procrastinate's jobs on PostgreSQL, which any member takes.
+
+* A job is "make a pass over that target": it carries a name and nothing else, and may be lost or done twice without
+  harm. Safety rests on the lease and its fence, on compare-and-set, and on removals by id; never on the queue.
+* Of one target one job waits (`queueing_lock`) and one is under way (`lock`).
+* Who dies in the middle of a job shows by its heartbeat; the job is then free for the others within seconds.
+* Jobs that have ended are removed at once: the queue holds what is under way and what waits, nothing else.
+* While the database is away nobody works; the worker begins anew when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import psycopg_pool
+from procrastinate import App, JobContext, PsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
+from procrastinate.jobs import DeleteJobCondition, Status
+
+from rotator.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+TASK = "rotator.pass"
+HEARTBEAT = timedelta(seconds=2)
+STALLED = timedelta(seconds=10)  # without a heartbeat: its job is given to others
+LOOK = timedelta(seconds=1)  # how often we ask which jobs of others have ended
+AGAIN = timedelta(seconds=2)  # after the worker was cut off from its database
+POOL = 6
+_SCHEMA_LOCK = 0x726F7461746F72  # "rotator": one member at a time makes the queue's tables
+
+log = logging.getLogger("procrastinate")
+
+
+class PostgresEngine:
+    """Has passes made by whichever member takes them."""
+
+    def __init__(self, conninfo: str, *, at_once: int, heartbeat: timedelta = HEARTBEAT) -> None:
+        """Take libpq's connection string; `at_once` passes at most are made here. Nothing is opened yet."""
+        log.setLevel(logging.ERROR)  # it tells of every job; what matters of them is told as passes
+        self._conninfo = conninfo
+        self._at_once = at_once
+        self._heartbeat = heartbeat.total_seconds()
+        self._stalled = heartbeat.total_seconds() * (STALLED / HEARTBEAT)
+        self._awaited: dict[int, asyncio.Event] = {}  # jobs of ours that have not ended, by number
+        self._work: Callable[[str], Awaitable[None]] | None = None
+        connector = PsycopgConnector(
+            conninfo=conninfo,
+            min_size=1,
+            max_size=POOL,
+            timeout=5,
+            kwargs={"connect_timeout": 5, "application_name": "rotator"},
+        )
+        self._app = App(connector=connector)
+        self._task = self._app.task(name=TASK, pass_context=True)(self._make)
+
+    @asynccontextmanager
+    async def serving(self, work: Callable[[str], Awaitable[None]]) -> AsyncIterator[None]:
+        """Make passes by `work` while the context lasts, whoever asked for them."""
+        self._work = work
+        with _told():
+            await self._open()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                beside = [
+                    tasks.create_task(self._serve(), name="jobs"),
+                    tasks.create_task(self._repeat(self._free_stalled, self._heartbeat), name="stalled jobs"),
+                    tasks.create_task(self._repeat(self._find_ended, LOOK.total_seconds()), name="ended jobs"),
+                ]
+                yield
+                for task in beside:
+                    task.cancel()
+        finally:
+            await self._app.close_async()
+
+    async def see_to(self, target: str) -> None:
+        """Queue a pass over the target, if none is queued yet, and return when it has ended."""
+        with _told():
+            number = await self._queued(target)
+        if number is None:  # it has been taken meanwhile: what it finds is news enough
+            return
+        try:
+            await self._awaited.setdefault(number, asyncio.Event()).wait()
+        finally:
+            self._awaited.pop(number, None)
+
+    async def _queued(self, target: str) -> int | None:
+        try:
+            deferrer = self._task.configure(lock=target, queueing_lock=target)
+            return await deferrer.defer_async(target=target)
+        except AlreadyEnqueued:
+            waiting = await self._app.job_manager.list_jobs_async(queueing_lock=target, status=Status.TODO.value)
+            return next((job.id for job in waiting), None)
+
+    async def _make(self, context: JobContext, *, target: str) -> None:
+        """Make a pass that somebody asked for. The job's own function."""
+        assert self._work
+        try:
+            await self._work(target)
+        finally:
+            if context.job.id in self._awaited:
+                self._awaited[context.job.id].set()
+
+    async def _open(self) -> None:
+        await self._app.open_async()
+        async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5) as own:
+            await own.execute("SELECT pg_advisory_lock(%s)", [_SCHEMA_LOCK])  # ends with the connection
+            if not await self._app.check_connection_async():
+                await self._app.schema_manager.apply_schema_async()
+
+    async def _serve(self) -> None:
+        """Work, and begin anew whenever the worker was cut off."""
+        while True:
+            try:
+                await self._app.run_worker_async(
+                    concurrency=self._at_once,
+                    install_signal_handlers=False,
+                    delete_jobs=DeleteJobCondition.ALWAYS,
+                    fetch_job_polling_interval=self._heartbeat,
+                    update_heartbeat_interval=self._heartbeat,
+                    stalled_worker_timeout=self._stalled,
+                    shutdown_graceful_timeout=0.0,
+                )
+            except _AWAY:
+                log.debug("the worker was cut off from its database")
+            await asyncio.sleep(AGAIN.total_seconds())
+
+    async def _free_stalled(self) -> None:
+        """Have the jobs of the dead done by others."""
+        manager = self._app.job_manager
+        for job in await manager.get_stalled_jobs(task_name=TASK, seconds_since_heartbeat=self._stalled):
+            try:
+                await manager.retry_job(job)
+            except (AlreadyEnqueued, UniqueViolation):  # the same pass waits already
+                await manager.finish_job(job, Status.FAILED, delete_job=True)
+
+    async def _find_ended(self) -> None:
+        """Find out which of the jobs that we wait for others have ended."""
+        if not self._awaited:
+            return
+        numbers = list(self._awaited)
+        rows = await self._app.connector.execute_query_all_async(
+            "SELECT id FROM procrastinate_jobs WHERE id = ANY(%(numbers)s)", numbers=numbers
+        )
+        there = {row["id"] for row in rows}
+        for number in numbers:
+            if number not in there and number in self._awaited:
+                self._awaited[number].set()
+
+    async def _repeat(self, what: Callable[[], Awaitable[None]], seconds: float) -> None:
+        while True:
+            try:
+                await what()
+            except _AWAY:
+                log.debug("the queue gives no answer")
+            await asyncio.sleep(seconds)
+
+
+_AWAY: tuple[type[Exception], ...] = (ConnectorException, psycopg.Error, psycopg_pool.PoolTimeout, OSError)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Let what goes wrong at the database be one of our errors; its own text may name the password."""
+    try:
+        yield
+    except _AWAY as error:
+        raise StateError(f"the queue on PostgreSQL gives no answer ({_kind(error)})") from None
+
+
+def _kind(error: Exception) -> str:
+    cause: Any = error.__cause__ or error
+    return type(cause).__name__

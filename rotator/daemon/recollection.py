@@ -1,0 +1,44 @@
+"""What of the agenda outlives the process and is told to other members: written after each pass, heard at each tick.
+
+* What could not be written is written with the next: nothing is kept back for the state's sake but a look.
+* Others are heard from a little before the last time: what was written in the same moment may have come later.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rotator.daemon.agenda import Agenda
+    from rotator.ports import Clock, Memory
+
+OVERLAP = timedelta(seconds=30)
+
+
+class Recollection:
+    """The way from the agenda to the memory and back."""
+
+    def __init__(self, agenda: Agenda, memory: Memory, clock: Clock) -> None:
+        """Have nothing to write yet."""
+        self._agenda = agenda
+        self._memory = memory
+        self._clock = clock
+        self._unwritten: set[str] = set()
+        self._heard_at: datetime | None = None
+
+    async def note(self, name: str) -> None:
+        """Write down how a target stands, and whoever could not be written before."""
+        self._unwritten.add(name)
+        names = {name for name in self._unwritten if self._agenda.knows(name)}
+        await self._memory.remember([self._agenda.remembered(name) for name in sorted(names)])
+        self._unwritten -= names
+
+    async def hear(self) -> None:
+        """Take up what other members have found out."""
+        now = self._clock.now()
+        since = self._heard_at - OVERLAP if self._heard_at else now - OVERLAP
+        self._agenda.heard(await self._memory.recall(since=since))
+        self._heard_at = now
