@@ -1,0 +1,298 @@
+"""A state database in memory: the ports of the state with the rules that the real ones keep.
+
+One `FakeState` is the database; `member` opens its ports as one member of a service sees them. Its clock is the
+database's own, and the only one. Its coroutines never suspend.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rotator.core.admission import LONG_AGO, Admitted, Begun, Brake, Ledger
+from rotator.core.model import Reason
+from rotator.errors import BusyError, RotatorError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from rotator.core.admission import Admission, Wish
+    from rotator.core.agenda import Remembered
+    from rotator.core.history import Deed, Ended, Place
+    from rotator.core.model import AppId, Target
+    from rotator.core.selection import Member
+    from rotator.ports import Brakes, Clock, Cursors, Gate, Journal, Lease, Leases, Memory, Roster
+
+    Decide = Callable[[Wish, Ledger, datetime], Admission]
+
+NEW = "the state database is new"
+
+
+def admit(wish: Wish, ledger: Ledger, now: datetime) -> Admission:
+    """Let every rotation begin."""
+    return Admitted()
+
+
+@dataclass(slots=True)
+class HeldLease:
+    """A row of the leases. A fence never goes back."""
+
+    owner: str
+    until: datetime
+    fence: int = 1
+
+
+@dataclass(slots=True)
+class HeldLog:
+    """An org's log: how far it was heard, and who hears it."""
+
+    place: Place | None = None
+    owner: str | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the audit. `begun` is the number of the row before the effect, None in that row itself."""
+
+    number: int
+    begun: int | None
+    deed: Deed
+    how: Ended | None = None
+    detail: str = ""
+    request_id: str | None = None
+
+
+@dataclass(slots=True)
+class FakeState:
+    """The database. `down` is what every call raises while it is set."""
+
+    clock: Clock
+    leases: dict[tuple[str, AppId], HeldLease] = field(default_factory=dict)
+    rotations: list[Begun] = field(default_factory=list)
+    audit: list[Row] = field(default_factory=list)
+    targets: dict[str, tuple[Remembered, datetime]] = field(default_factory=dict)
+    logs: dict[str, HeldLog] = field(default_factory=dict)
+    brake: Brake | None = None
+    released_at: datetime | None = None
+    released_by: str = ""
+    members: dict[tuple[str, AppId], Member] = field(default_factory=dict)
+    down: RotatorError | None = None
+
+    def __post_init__(self) -> None:
+        """A new database has its brake on."""
+        self.brake = Brake(self.clock.now(), NEW)
+
+    def up(self) -> None:
+        """Raise if it cannot be reached."""
+        if self.down is not None:
+            raise self.down
+
+    def member(self, owner: str, hosts: Mapping[str, str], *, decide: Decide = admit) -> FakeMember:
+        """Return the ports that one member has."""
+        return FakeMember(
+            leases=FakeLeases(self, hosts, owner),
+            gate=FakeGate(self, decide),
+            journal=FakeJournal(self),
+            memory=FakeMemory(self),
+            cursors=FakeCursors(self, owner),
+            brakes=FakeBrakes(self),
+            roster=FakeRoster(self),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FakeMember:
+    """The ports of one member, as `wiring.State` has them."""
+
+    leases: Leases
+    gate: Gate
+    journal: Journal
+    memory: Memory
+    cursors: Cursors
+    brakes: Brakes
+    roster: Roster
+
+
+class FakeLeases:
+    """Leases that expire by the clock."""
+
+    def __init__(
+        self, state: FakeState, hosts: Mapping[str, str], owner: str, lasting: timedelta = timedelta(seconds=20)
+    ) -> None:
+        self._state = state
+        self._hosts = hosts
+        self._owner = owner
+        self._lasting = lasting
+
+    @asynccontextmanager
+    async def hold(self, target: Target) -> AsyncIterator[Lease]:
+        self._state.up()
+        key, now = (self._hosts[target.org].lower(), target.app_id), self._state.clock.now()
+        before = self._state.leases.get(key)
+        if before is not None and before.until > now:
+            raise BusyError(f"{target.name} is being worked on by {before.owner}")
+        fence = before.fence + 1 if before else 1
+        self._state.leases[key] = HeldLease(self._owner, now + self._lasting, fence)
+        try:
+            yield _FakeLease(self._state, key, fence, target.name)
+        finally:
+            row = self._state.leases[key]
+            if row.fence == fence and self._state.down is None:
+                row.until = self._state.clock.now()
+
+
+@dataclass(frozen=True, slots=True)
+class _FakeLease:
+    state: FakeState
+    key: tuple[str, AppId]
+    fence: int
+    name: str
+
+    async def confirm(self, outlives: timedelta) -> None:
+        self.state.up()
+        row = self.state.leases[self.key]
+        if row.fence != self.fence:
+            raise BusyError(f"{self.name} was taken over by {row.owner}")
+        row.until = max(row.until, self.state.clock.now() + outlives)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeGate:
+    """Keeps the ledger and asks `decide`."""
+
+    state: FakeState
+    decide: Decide
+
+    async def ask(self, wish: Wish) -> Admission:
+        self.state.up()
+        now = self.state.clock.now()
+        if any(begun.target == wish.target and begun.ended_at is None for begun in self.state.rotations):
+            return Admitted()
+        answer = self.decide(wish, self._ledger(wish.target, now), now)
+        if isinstance(answer, Admitted):
+            urgent = wish.reason is Reason.REVOKED
+            self.state.rotations.append(Begun(wish.target, wish.policy.name, urgent, now))
+        return answer
+
+    async def ended(self, target: str, *, good: bool) -> None:
+        self.state.up()
+        now = self.state.clock.now()
+        self.state.rotations = [
+            replace(begun, ended_at=now, good=good) if begun.target == target and begun.ended_at is None else begun
+            for begun in self.state.rotations
+        ]
+
+    def _ledger(self, target: str, now: datetime) -> Ledger:
+        counted = [begun for begun in self.state.rotations if begun.ended_at is None or begun.at >= now - LONG_AGO]
+        known = self.state.targets.get(target)
+        return Ledger(
+            begun=tuple(sorted(counted, key=lambda begun: begun.at)),
+            fleet=len(self.state.targets),
+            known_since=known[0].known_since if known else now,
+            released_at=self.state.released_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FakeJournal:
+    """Rows in a list."""
+
+    state: FakeState
+
+    async def begins(self, deed: Deed) -> int:
+        self.state.up()
+        self.state.audit.append(Row(len(self.state.audit) + 1, None, deed))
+        return len(self.state.audit)
+
+    async def ended(self, number: int, deed: Deed, how: Ended, detail: str, *, request_id: str | None = None) -> None:
+        if self.state.down is None:
+            self.state.audit.append(Row(len(self.state.audit) + 1, number, deed, how, detail, request_id))
+
+
+@dataclass(frozen=True, slots=True)
+class FakeMemory:
+    """What is remembered, and when it was written."""
+
+    state: FakeState
+
+    async def recall(self, *, since: datetime | None = None) -> tuple[Remembered, ...]:
+        self.state.up()
+        return tuple(what for what, at in self.state.targets.values() if since is None or at >= since)
+
+    async def remember(self, what: Sequence[Remembered]) -> None:
+        self.state.up()
+        for each in what:
+            known = self.state.targets.get(each.name)
+            kept = replace(each, known_since=known[0].known_since) if known else each
+            self.state.targets[each.name] = (kept, self.state.clock.now())
+
+    async def forget(self, names: Sequence[str]) -> None:
+        self.state.up()
+        for name in names:
+            self.state.targets.pop(name, None)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeCursors:
+    """One member at a time hears an org's log."""
+
+    state: FakeState
+    owner: str
+
+    async def take(self, org: str, *, lasting: timedelta) -> tuple[Place | None] | None:
+        self.state.up()
+        now = self.state.clock.now()
+        log = self.state.logs.setdefault(org, HeldLog())
+        if log.owner not in {None, self.owner} and log.until is not None and log.until > now:
+            return None
+        log.owner, log.until = self.owner, now + lasting
+        return (log.place,)
+
+    async def keep(self, org: str, place: Place) -> None:
+        self.state.up()
+        log = self.state.logs.setdefault(org, HeldLog())
+        if log.owner in {None, self.owner}:
+            log.place = place
+
+
+@dataclass(frozen=True, slots=True)
+class FakeBrakes:
+    """One brake for all."""
+
+    state: FakeState
+
+    async def brake(self) -> Brake | None:
+        self.state.up()
+        return self.state.brake
+
+    async def pull(self, brake: Brake) -> None:
+        self.state.up()
+        self.state.brake = self.state.brake or brake
+
+    async def release(self, by: str, at: datetime) -> None:
+        self.state.up()
+        self.state.brake, self.state.released_by, self.state.released_at = None, by, at
+
+
+@dataclass(frozen=True, slots=True)
+class FakeRoster:
+    """The members of each selection."""
+
+    state: FakeState
+
+    async def members(self) -> tuple[Member, ...]:
+        self.state.up()
+        return tuple(self.state.members[key] for key in sorted(self.state.members))
+
+    async def note(self, members: Sequence[Member]) -> None:
+        self.state.up()
+        self.state.members |= {(each.selection, each.app_id): each for each in members}
+
+    async def drop(self, selection: str) -> None:
+        self.state.up()
+        for key in [key for key in self.state.members if key[0] == selection]:
+            del self.state.members[key]
