@@ -217,7 +217,7 @@ class Brakes(Protocol):
         ...
 
     async def pull(self, brake: Brake) -> None:
-        """Set it, unless it is set already."""
+        """Set it, unless one is set already; that of a new state (`core.survey`) gives way to any."""
         ...
 
     async def release(self, by: str, at: datetime) -> None:

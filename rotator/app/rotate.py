@@ -202,7 +202,7 @@ class _Pass:
         if isinstance(action, Verify | AskLog):
             return await perform(action, self.seen, view, world)
         if self.lease is not None:
-            await self.lease.confirm(view.target.settle)
+            await self.lease.confirm(view.target.effect)
         deed = self._deed(action, name)
         number = await world.journal.begins(deed)
         try:

@@ -31,6 +31,7 @@ SPREAD = timedelta(minutes=5)
 LONGEST_LIMIT = timedelta(hours=1)  # of a rate limit: more than any window of Okta's, whatever a header says
 SOON = frozenset({Waiting.ATTEMPT, Waiting.VERIFICATION})  # a rotation is under way
 AT_A_TIME = frozenset({Waiting.NEXT_ROTATION, Waiting.OVERLAP, Waiting.SOAK})
+BUSY = timedelta(seconds=5)  # whoever holds a target holds it for seconds, and may have died
 SHORTEST = timedelta(seconds=1)  # a time that has come already must not make a tight loop
 ROWS_FOR_A_PERSON = 5  # of the table: the seconds that are for servers to catch up
 
@@ -156,7 +157,7 @@ def next_entry(
         case Blocked():
             return Entry(now + min(pace.blocked, pace.resync) * (1 - 0.1 * spread), State.BLOCKED)
         case BusyError():
-            return Entry(now + pace.tick, State.BUSY, before.failures)
+            return Entry(now + min(pace.tick, BUSY), State.BUSY, before.failures)
         case RateLimitedError(retry_at=opens) if opens is not None:
             return Entry(
                 min(max(opens, now + SHORTEST), now + LONGEST_LIMIT), before.state, before.failures, before.soon

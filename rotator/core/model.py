@@ -287,6 +287,7 @@ class Target:
     fields: FieldNames = FieldNames()
     verify: VerifySettings = VerifySettings()
     settle: timedelta = timedelta(seconds=35)  # effect limit + propagation: after it a create has arrived or never will
+    effect: timedelta = timedelta(seconds=12)  # the longest that one call may take: a lease must outlive it
     conflict: str | None = None  # another target that shares the app or the path
 
 

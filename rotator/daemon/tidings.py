@@ -15,6 +15,7 @@ import structlog
 from rotator.core.actions import Blocked, Rest, Waiting
 from rotator.core.agenda import LastLook, State, needs_a_person
 from rotator.core.facts import Facts
+from rotator.core.model import Mode
 from rotator.errors import BusyError, InvariantError, RotatorError, UnavailableError
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ def _tiding(outcome: Outcome, entry: Entry) -> Tiding | None:
         case Rest(waiting=Waiting.PAUSED, detail=detail):
             return Tiding("info", "target_paused", detail)
     if outcome.planned is not None:
+        if outcome.target.policy.mode is not Mode.OBSERVE:  # the brake is on, and told by itself
+            return None
         return Tiding("info", "target_observed", f"would {type(outcome.planned).__name__}", "Its policy observes.")
     if outcome.ending.waiting is Waiting.TOLD and outcome.ending.detail:
         return Tiding("info", "target_due", outcome.ending.detail, f"Run `rotator rotate {outcome.target.name}`.")

@@ -3,8 +3,9 @@
 * It only ever moves a look forward. What it fails to tell is found at the next resync, as without it.
 * While an org's log cannot be read every target there is looked at once an hour instead. A log that we may not read at
   all is told once, and once more when we may.
-* Whoever may have been missed is looked at within minutes: all of an org's targets, after its log was silent for long
-  or no longer knew where we were.
+* How far each log was heard outlives the process, and one member of a service hears it at a time (the Cursors port).
+* Whoever may have been missed is looked at within minutes: all of an org's targets, where the log no longer knew where
+  we were or a day went by. Okta goes on by the time of persistence, so that a place it still knows misses nothing.
 * Nothing that goes wrong here stops the loop, not even a fault of this program (`each`).
 """
 
@@ -23,12 +24,13 @@ import structlog
 from rotator.app.reconcile import each
 from rotator.core.agenda import SPREAD
 from rotator.core.changes import concerned
+from rotator.core.history import Place
 from rotator.daemon.reach import may_be_away
 from rotator.daemon.vitals import Side
-from rotator.errors import InvariantError, RefusedError, RotatorError
+from rotator.errors import InvariantError, RefusedError, RotatorError, StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from rotator.app.observe import World
@@ -36,10 +38,11 @@ if TYPE_CHECKING:
     from rotator.core.changes import Heard
     from rotator.core.model import Target
     from rotator.daemon.vitals import Vitals
-    from rotator.ports import Clock, OktaLog
+    from rotator.ports import Clock, Cursors, OktaLog
 
 OVERLAP = timedelta(minutes=5)  # where we begin by time: clocks differ, and events are persisted late
-SILENCE = timedelta(minutes=15)  # after which we do not trust that nothing was missed
+SILENCE = timedelta(days=1)  # after which we do not trust that nothing was missed: how long places last is not told
+MISSED = 3  # polls, after which another member may hear a log in our place
 BLIND = timedelta(hours=1)  # so often each target is looked at where the log cannot be read
 UNREADABLE = timedelta(minutes=5)  # so often we try whether we may read it by now
 REMEMBERED = 2000  # events, so that one that is told twice wakes nobody twice
@@ -84,6 +87,7 @@ class _Org:
     """How far we have heard an org."""
 
     heard_at: datetime  # or when we began
+    begun: bool = False  # whether the place was looked up
     tried_at: datetime | None = None
     port: OktaLog | None = None  # the one that gave the cursor
     cursor: str | None = None
@@ -100,13 +104,20 @@ class Watch:
         sleepers: Sleepers,
         connections: Connections,
         *,
+        cursors: Cursors,
+        key_of: Callable[[str], str],
         clock: Clock,
         every: timedelta,
         client_ids: Mapping[str, str],
     ) -> None:
-        """Ask nothing yet; `client_ids` are those that are known at the time, by target."""
+        """Ask nothing yet; `client_ids` are those that are known at the time, by target.
+
+        `key_of` an org's alias is what its place is kept under: an alias may come to mean another org.
+        """
         self._sleepers = sleepers
         self._connections = connections
+        self._cursors = cursors
+        self._key_of = key_of
         self._clock = clock
         self._client_ids = client_ids
         self._every = every.total_seconds()
@@ -129,10 +140,27 @@ class Watch:
         targets = self._targets(alias)
         if not targets or not self._worth_asking(alias, org, now):
             return
+        if not await self._is_ours(alias, org):
+            return
         org.tried_at = now
         (error,) = await each(targets[:1], lambda via: self._listen(via, org), failed=lambda _, error: error)
         if error is not None:
             self._note(alias, org, error)
+
+    async def _is_ours(self, alias: str, org: _Org) -> bool:
+        """Say whether this member is the one that hears the log, and go on where it was heard last."""
+        try:
+            taken = await self._cursors.take(self._key_of(alias), lasting=timedelta(seconds=self._every) * MISSED)
+        except StateError:  # the loop tells of it
+            return False
+        if taken is None:
+            org.begun = False  # whoever hears it goes on; we look the place up again
+            return False
+        (place,) = taken
+        if not org.begun and place is not None:
+            org.cursor, org.heard_at, org.port = place.cursor, place.heard_at, None
+        org.begun = True
+        return True
 
     def _targets(self, alias: str) -> list[Target]:
         return [one.target for one in self._sleepers.vitals.targets() if one.target.org == alias]
@@ -145,8 +173,9 @@ class Watch:
 
     async def _listen(self, via: Target, org: _Org) -> None:
         asked_at, port = self._clock.now(), self._port(via)
-        if port is not org.port:  # other connections, perhaps to another org
-            org.port, org.cursor = port, None
+        if org.port is not None and port is not org.port:  # other connections, perhaps to another org
+            org.cursor = None
+        org.port = port
         heard = await port.changes(org.cursor, org.heard_at - OVERLAP)
         self._wake(via.org, org, heard)
         if not heard.continued or asked_at - org.heard_at > SILENCE:
@@ -154,6 +183,8 @@ class Watch:
         if org.unreadable:
             log.info("log_readable", org=via.org)
         org.cursor, org.heard_at, org.unreadable, org.fault = heard.cursor, asked_at, False, ""
+        with suppress(StateError):  # then it is heard again from there, which costs a look
+            await self._cursors.keep(self._key_of(via.org), Place(heard.cursor, asked_at))
 
     def _port(self, via: Target) -> OktaLog:
         """Return the log of the target's org, by way of another target where that one's Vault cannot be opened."""

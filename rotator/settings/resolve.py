@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from rotator.settings.document import Key
     from rotator.settings.files import Surroundings
 
+A_MOMENT = timedelta(seconds=2)  # to get a call on its way
 SLACK = timedelta(seconds=10)  # clocks, queues and retries between our answer limit and the effect
 
 
@@ -192,6 +193,7 @@ def _target(name: str, section: TargetSection, org: Org, *, vault: Vault, policy
         fields=FieldNames(destination.fields.client_id, destination.fields.client_secret),
         verify=VerifySettings(verify.authorization_server, verify.scope),
         settle=org.answer_within + org.propagation + vault.answer_within + SLACK,
+        effect=max(org.answer_within, vault.answer_within) + A_MOMENT,
     )
 
 

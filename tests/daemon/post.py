@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
+from rotator.adapters.local_engine import LocalEngine
 from rotator.core.agenda import Pace
 from rotator.daemon.bell import Bell
-from rotator.daemon.loop import Limits, Loop, Outside
+from rotator.daemon.loop import Common, Loop, Outside
+from rotator.daemon.passes import Limits
 from rotator.daemon.signals import Asked
 from rotator.daemon.systemd import Systemd
 from rotator.settings import Settings
+from tests.fakes.state import FakeState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -93,21 +96,37 @@ def settings_of(targets: Sequence[Target]) -> Settings:
     return Settings(orgs={}, vaults={}, policies={}, targets=tuple(targets))
 
 
+def released(small: SmallWorld) -> FakeState:
+    """Return a state whose brake somebody has released."""
+    state = FakeState(small.clock)
+    state.brake = None
+    return state
+
+
 class Post:
     """A loop that runs while the context lasts."""
 
     def __init__(
-        self, small: SmallWorld, targets: Sequence[Target], *, pace: Pace = PACE, limits: Limits | None = None
+        self,
+        small: SmallWorld,
+        targets: Sequence[Target],
+        *,
+        pace: Pace = PACE,
+        limits: Limits | None = None,
+        state: FakeState | None = None,
     ) -> None:
         self.small = small
+        self.state = state or released(small)
         self.wires = Wires(small)
         self.asked = Asked()
         self.bell = Bell(timedelta(hours=1))  # rung by hand
         self.settings: Settings | RotatorError = settings_of(targets)
         self.outcomes: list[Outcome] = []
         outside = Outside(self.bell, self.asked, Systemd({}), self._load, (self._note,))
+        member = self.state.member("daemon@here", {"acme": "acme.okta.com"})
+        common = Common(member.memory, member.brakes, LocalEngine(), several=False)
         self.loop = Loop(
-            settings_of(targets), self.wires, outside, clock=small.clock, pace=pace, limits=limits or Limits()
+            settings_of(targets), self.wires, outside, common, clock=small.clock, pace=pace, limits=limits or Limits()
         )
         self.vitals = self.loop.vitals
         self._task: asyncio.Task[None] | None = None

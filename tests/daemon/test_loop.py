@@ -13,7 +13,7 @@ import pytest
 from rotator.core.agenda import Entry, State
 from rotator.core.model import Mode, Policy
 from rotator.daemon.agenda import Agenda
-from rotator.daemon.loop import Limits
+from rotator.daemon.passes import Limits
 from rotator.daemon.vitals import Pulse
 from rotator.errors import ConfigError, InvariantError, RefusedError, RotatorError, UnavailableError
 from tests.app.small_world import OLD, SmallWorld
@@ -295,7 +295,7 @@ async def test_a_fault_in_what_follows_a_pass_stops_no_other_either(small: Small
     def listener(outcome: object, now: object) -> None:
         raise KeyError("a bug in what counts")
 
-    post.loop._outside = replace(post.loop._outside, on_outcome=(listener,))
+    post.loop._passes._on_outcome = (listener,)
     async with post:
         assert post.running
         assert post.vitals.by_state() == {State.FAILING: 5}

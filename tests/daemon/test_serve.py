@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rotator.core.agenda import Pace
-from rotator.daemon.loop import Limits
+from rotator.daemon.passes import Limits
 from rotator.daemon.serve import Telling, serve
 from rotator.errors import ConfigError
 from rotator.sandbox.journal import Wanted

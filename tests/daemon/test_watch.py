@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rotator.core.agenda import SPREAD, State
+from rotator.core.agenda import SPREAD, Pace, State
 from rotator.core.changes import Change, Heard
 from rotator.core.model import AppId, ClientId
 from rotator.core.secret_value import SecretValue
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Log = list[MutableMapping[str, Any]]
 
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+MINUTE, SHORT = timedelta(minutes=1), timedelta(minutes=15)
 
 
 class Watched:
@@ -39,10 +39,22 @@ class Watched:
         self.small = small
         self.targets = [small.settled(), small.settled("second", app_id="0oa2")]
         small.clock.advance(2 * OVERLAP)  # its beginnings are past
-        self.post = Post(small, self.targets)
+        self.post = Post(small, self.targets, pace=Pace(resync=timedelta(days=7)))
         self.port = self.reconnect()
         self.client_ids = ClientIds()
-        self.watch = Watch(self.post.loop, self.post.wires, clock=small.clock, every=DAY, client_ids=self.client_ids)
+        self.watch = self.another("daemon@here")
+
+    def another(self, owner: str) -> Watch:
+        """Return the watch of a member of the service, as after its start."""
+        return Watch(
+            self.post.loop,
+            self.post.wires,
+            cursors=self.post.state.member(owner, {}).cursors,
+            key_of=lambda alias: f"https://{alias}.okta.com",
+            clock=self.small.clock,
+            every=MINUTE,
+            client_ids=self.client_ids,
+        )
 
     def reconnect(self) -> Switch:
         """Have the log reached by another connection."""
@@ -99,7 +111,7 @@ async def watched(small: SmallWorld, log: Log) -> AsyncIterator[Watched]:
     watched = Watched(small)
     async with watched.post:
         await watched.poll()
-        await watched.poll(SILENCE - MINUTE)
+        await watched.poll(SHORT - MINUTE)
         log.clear()
         assert watched.passes == (1, 1)
         yield watched
@@ -249,7 +261,7 @@ async def test_a_lost_cursor_and_a_long_silence_have_everybody_looked_at_within_
 
 async def test_who_failed_keeps_its_time_when_everybody_is_looked_at(watched: Watched) -> None:
     entries = watched.post.loop._pulse.entries
-    later = watched.small.clock.now() + DAY
+    later = watched.small.clock.now() + timedelta(days=1)
     entries["billing"] = replace(entries["billing"], at=later, state=State.PARKED, failures=9)
     watched.small.okta.cursors += 1
     await watched.poll()
@@ -365,7 +377,15 @@ async def test_it_asks_again_and_again_and_an_org_that_hangs_makes_no_other_wait
             return replace(small.world, log=hung if target.org == "slow" else watched.port)
 
     async with watched.post:
-        watch = Watch(watched.post.loop, Wires(), clock=small.clock, every=timedelta(milliseconds=1), client_ids={})
+        watch = Watch(
+            watched.post.loop,
+            Wires(),
+            cursors=watched.post.state.member("daemon@here", {}).cursors,
+            key_of=str,
+            clock=small.clock,
+            every=timedelta(milliseconds=1),
+            client_ids={},
+        )
         task = asyncio.create_task(watch.run())
         await asyncio.wait_for(thrice.wait(), 5)
         task.cancel()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rotator.core.admission import LONG_AGO, Admitted, Begun, Brake, Ledger
 from rotator.core.model import Reason
+from rotator.core.survey import NEW_STATE, new_state
 from rotator.errors import BusyError, RotatorError
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from rotator.ports import Brakes, Clock, Cursors, Gate, Journal, Lease, Leases, Memory, Roster
 
     Decide = Callable[[Wish, Ledger, datetime], Admission]
-
-NEW = "the state database is new"
 
 
 def admit(wish: Wish, ledger: Ledger, now: datetime) -> Admission:
@@ -84,7 +83,7 @@ class FakeState:
 
     def __post_init__(self) -> None:
         """A new database has its brake on."""
-        self.brake = Brake(self.clock.now(), NEW)
+        self.brake = new_state(self.clock.now())
 
     def up(self) -> None:
         """Raise if it cannot be reached."""
@@ -271,7 +270,8 @@ class FakeBrakes:
 
     async def pull(self, brake: Brake) -> None:
         self.state.up()
-        self.state.brake = self.state.brake or brake
+        if self.state.brake is None or self.state.brake.why == NEW_STATE:
+            self.state.brake = brake
 
     async def release(self, by: str, at: datetime) -> None:
         self.state.up()
