@@ -56,6 +56,12 @@ class SealedError(UnavailableError):
     hint = "Unseal Vault; nothing is lost meanwhile, the next run goes on from here."
 
 
+class StateError(UnavailableError):
+    """The state database cannot be reached, or cannot be written now. What was to be written there is not."""
+
+    hint = "Look at the state database; nothing is lost meanwhile, the next run goes on from here."
+
+
 class RefusedError(RotatorError):
     """The other side understood the request and refused it. `code` is its own word for why, if it has one."""
 
