@@ -57,9 +57,9 @@ class SealedError(UnavailableError):
 
 
 class StateError(UnavailableError):
-    """The state database does not answer, or takes nothing."""
+    """The state database cannot be reached, or cannot be written now. What was to be written there is not."""
 
-    hint = "Nothing is begun without it; mend it, and the daemon goes on by itself."
+    hint = "Look at the state database; nothing is lost meanwhile, the next run goes on from here."
 
 
 class RefusedError(RotatorError):

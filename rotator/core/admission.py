@@ -54,7 +54,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What has begun lately (a day back, and all that has not ended), oldest first; `fleet`: how many targets we know.
+    """What has begun lately (a day back), oldest first; `fleet`: how many targets we know.
 
     `known_since`: when we met the target that asks. `released_at`: when a person last said that it may go on; what
     began before counts for no breaker.

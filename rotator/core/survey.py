@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rotator.core.admission import Limits
     from rotator.core.agenda import LastLook
 
-NEW_STATE = "the state database is new, and not every target was looked at yet"
+NEW_STATE = "the state database is new"  # as the first migration writes it
 _HINT = (
     "Was the database lost, or does `state.url` name another one? `rotator plan` says what is due;"
     " `rotator resume --all` lets everything go on."

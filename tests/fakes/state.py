@@ -186,7 +186,7 @@ class FakeGate:
         ]
 
     def _ledger(self, target: str, now: datetime) -> Ledger:
-        counted = [begun for begun in self.state.rotations if begun.ended_at is None or begun.at >= now - LONG_AGO]
+        counted = [begun for begun in self.state.rotations if begun.at >= now - LONG_AGO]
         known = self.state.targets.get(target)
         return Ledger(
             begun=tuple(sorted(counted, key=lambda begun: begun.at)),
