@@ -5,7 +5,8 @@
 * Of one target one job waits (`queueing_lock`) and one is under way (`lock`).
 * Who dies in the middle of a job shows by its heartbeat; the job is then free for the others within seconds.
 * Jobs that have ended are removed at once: the queue holds what is under way and what waits, nothing else.
-* While the database is away nobody works; the worker begins anew when it is back.
+* While the database is away nobody works; the worker begins anew when it is back. That a job has ended is told until it
+  is heard: one that seems to go on for ever, at a member that lives, would bar its target.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import psycopg
 import psycopg_pool
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
-from procrastinate.jobs import DeleteJobCondition, Status
+from procrastinate.jobs import DeleteJobCondition, Job, Status
+from procrastinate.manager import JobManager
 
 from rotator.errors import StateError
 
@@ -35,7 +37,30 @@ AGAIN = timedelta(seconds=2)  # after the worker was cut off from its database
 POOL = 6
 _SCHEMA_LOCK = 0x726F7461746F72  # "rotator": one member at a time makes the queue's tables
 
+QUIET = ("procrastinate", "psycopg.pool")  # they tell of every job, and of every try to connect
+
+_NO_ANSWER = (psycopg.OperationalError, psycopg_pool.PoolTimeout, OSError)
+_AWAY: tuple[type[Exception], ...] = (ConnectorException, psycopg.Error, psycopg_pool.PoolTimeout, OSError)
+
 log = logging.getLogger("procrastinate")
+
+
+class _Jobs(JobManager):
+    """Procrastinate's own, but that a job has ended is told as often as it takes."""
+
+    closing = False
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
+        """Say that the job has ended."""
+        while not self.closing:
+            try:
+                await super().finish_job(job, status, delete_job)
+            except _AWAY as error:
+                if not isinstance(error.__cause__ or error, _NO_ANSWER):  # it was freed meanwhile, or its table is gone
+                    return
+                await asyncio.sleep(AGAIN.total_seconds())
+            else:
+                return
 
 
 class PostgresEngine:
@@ -43,7 +68,8 @@ class PostgresEngine:
 
     def __init__(self, conninfo: str, *, at_once: int, heartbeat: timedelta = HEARTBEAT) -> None:
         """Take libpq's connection string; `at_once` passes at most are made here. Nothing is opened yet."""
-        log.setLevel(logging.ERROR)  # it tells of every job; what matters of them is told as passes
+        for name in QUIET:
+            logging.getLogger(name).setLevel(logging.ERROR)
         self._conninfo = conninfo
         self._at_once = at_once
         self._heartbeat = heartbeat.total_seconds()
@@ -58,6 +84,7 @@ class PostgresEngine:
             kwargs={"connect_timeout": 5, "application_name": "rotator"},
         )
         self._app = App(connector=connector)
+        self._app.job_manager = self._jobs = _Jobs(connector)
         self._task = self._app.task(name=TASK, pass_context=True)(self._make)
 
     @asynccontextmanager
@@ -73,9 +100,12 @@ class PostgresEngine:
                     tasks.create_task(self._repeat(self._free_stalled, self._heartbeat), name="stalled jobs"),
                     tasks.create_task(self._repeat(self._find_ended, LOOK.total_seconds()), name="ended jobs"),
                 ]
-                yield
-                for task in beside:
-                    task.cancel()
+                try:
+                    yield
+                finally:
+                    self._jobs.closing = True
+                    for task in beside:
+                        task.cancel()
         finally:
             await self._app.close_async()
 
@@ -108,9 +138,11 @@ class PostgresEngine:
                 self._awaited[context.job.id].set()
 
     async def _open(self) -> None:
-        await self._app.open_async()
+        """Make the queue's tables if there are none, and connect."""
+        # First by a connection of our own: the pool would try for half a minute.
         async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5) as own:
             await own.execute("SELECT pg_advisory_lock(%s)", [_SCHEMA_LOCK])  # ends with the connection
+            await self._app.open_async()
             if not await self._app.check_connection_async():
                 await self._app.schema_manager.apply_schema_async()
 
@@ -118,6 +150,7 @@ class PostgresEngine:
         """Work, and begin anew whenever the worker was cut off."""
         while True:
             try:
+                await self._open()  # the database may be another one since
                 await self._app.run_worker_async(
                     concurrency=self._at_once,
                     install_signal_handlers=False,
@@ -160,9 +193,6 @@ class PostgresEngine:
             except _AWAY:
                 log.debug("the queue gives no answer")
             await asyncio.sleep(seconds)
-
-
-_AWAY: tuple[type[Exception], ...] = (ConnectorException, psycopg.Error, psycopg_pool.PoolTimeout, OSError)
 
 
 @contextmanager
