@@ -77,7 +77,8 @@ def shown(url: str) -> str:
     wanted = make_url(url)
     if wanted.get_backend_name() == "sqlite":
         return wanted.database or ""
-    return wanted.set(drivername="postgresql", password=None, query={}).render_as_string()
+    where = {name: value for name, value in wanted.query.items() if name in {"host", "port"}}
+    return wanted.set(drivername="postgresql", password=None, query=where).render_as_string()
 
 
 def limit(connection: Connection, *, lock: str, statement: str) -> None:

@@ -13,7 +13,7 @@ from rotator.daemon.bell import Bell
 from rotator.daemon.loop import Limits, Loop, Outside
 from rotator.daemon.signals import Asked
 from rotator.daemon.systemd import Systemd
-from rotator.settings import Settings
+from rotator.settings import Settings, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -90,7 +90,7 @@ class Wires:
 
 
 def settings_of(targets: Sequence[Target]) -> Settings:
-    return Settings(orgs={}, vaults={}, policies={}, targets=tuple(targets))
+    return Settings(orgs={}, vaults={}, policies={}, targets=tuple(targets), state=State("sqlite:////nowhere/state.db"))
 
 
 class Post:
