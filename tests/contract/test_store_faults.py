@@ -252,7 +252,7 @@ def anybody_s() -> Iterator[Path]:
     [
         pytest.param("no room", "cannot be read or written: I/O error, or no room", id="a full disk"),
         pytest.param("read-only file", "cannot be written: it is read-only", id="a file that is read-only"),
-        pytest.param("read-only folder", "is gone, or cannot be opened", id="a folder that is read-only"),
+        pytest.param("read-only folder", "cannot be written: it is read-only", id="a folder that is read-only"),
     ],
 )
 def test_what_cannot_be_written_leaves_what_was_and_can_be_written_later(
