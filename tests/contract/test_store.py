@@ -188,7 +188,20 @@ async def test_what_was_written_is_there_after_a_restart(state_url: str) -> None
     await after.aclose()
 
 
+async def test_closing_it_twice_does_no_harm(store: Store) -> None:
+    await store.aclose()
+    await store.aclose()
+
+
 # --- Transactions ---------------------------------------------------------------------------------------------
+
+
+async def test_what_is_asked_is_done_in_the_order_of_asking(store: Store) -> None:
+    done: list[int] = []
+
+    await asyncio.gather(*(store.write(lambda _, number=number: done.append(number)) for number in range(20)))  # type: ignore[misc]
+
+    assert done == list(range(20))
 
 
 async def test_what_fails_in_the_middle_leaves_nothing(store: Store) -> None:

@@ -11,17 +11,21 @@ import sys
 import tempfile
 import threading
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import StatementError
 
 from rotator.adapters.store import Store
 from rotator.adapters.store_file import DatabaseFile
+from rotator.adapters.store_leases import StoreLeases
 from rotator.adapters.store_schema import brake
 from rotator.adapters.store_service import StoreBrakes
+from rotator.core.model import AppId, KvPath, Target
 from rotator.core.secret_value import SecretValue
 from rotator.errors import ConfigError, RotatorError, StateError
 from tests.fakes.okta import NOON
@@ -138,6 +142,28 @@ async def test_postgresql_may_be_started_anew_in_the_middle(on_postgres: Store, 
     assert [type(failure) for failure in failures] == [StateError, StateError]
     assert str(failures[1]).startswith(f"the state database {on_postgres.name} cannot be reached: ")
     assert await works(on_postgres)
+
+
+async def test_a_restart_that_nobody_noticed_costs_nothing(on_postgres: Store, cluster: Cluster) -> None:
+    assert await works(on_postgres)
+
+    cluster.stop()
+    cluster.start()
+
+    assert await works(on_postgres)
+
+
+async def test_a_lease_that_cannot_be_given_back_ends_by_itself(store: Store, file: Path) -> None:
+    path = KvPath("kv", "billing")
+    target = Target("billing", "acme", "main", AppId("0oa1"), path, path)
+    leases = StoreLeases(store, {"acme": "acme.okta.com"}, "one", timedelta(0))
+
+    async with leases.hold(target):
+        aside = move(file, file.with_suffix(".aside"))
+    move(aside, file)
+
+    async with leases.hold(target) as lease:
+        await lease.confirm(timedelta(seconds=1))
 
 
 async def test_a_connection_that_is_cut_in_the_middle_of_a_transaction_is_replaced(
@@ -323,6 +349,23 @@ def write(file: Path, content: bytes) -> None:
     file.parent.mkdir(mode=0o700, exist_ok=True)
     file.write_bytes(content)
     file.chmod(0o600)
+
+
+async def test_nothing_waits_for_ever_on_postgresql(on_postgres: Store) -> None:
+    def limits(connection: Connection) -> list[str]:
+        return [
+            connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in ("lock_timeout", "statement_timeout")
+        ]
+
+    assert await on_postgres.read(limits) == ["5s", "10s"]
+
+
+async def test_an_error_shows_no_parameter(store: Store) -> None:
+    with pytest.raises(RotatorError) as refused:
+        await StoreBrakes(store).release("cnry_in_a_parameter", NOON.replace(tzinfo=None))
+
+    assert isinstance(refused.value.__cause__, StatementError)
+    assert "cnry_" not in f"{refused.value} {refused.value.__cause__}"
 
 
 # --- The password and the driver ------------------------------------------------------------------------------
