@@ -22,13 +22,15 @@ from sqlalchemy.exc import StatementError
 
 from rotator.adapters.store import Store
 from rotator.adapters.store_file import DatabaseFile
+from rotator.adapters.store_journal import StoreJournal
 from rotator.adapters.store_leases import StoreLeases
 from rotator.adapters.store_schema import brake
 from rotator.adapters.store_service import StoreBrakes
+from rotator.core.history import Deed
 from rotator.core.model import AppId, KvPath, Target
 from rotator.core.secret_value import SecretValue
 from rotator.errors import ConfigError, RotatorError, StateError
-from tests.fakes.okta import NOON
+from tests.fakes.okta import NOON, ManualClock
 from tests.postgres import PASSWORD
 
 if TYPE_CHECKING:
@@ -362,7 +364,9 @@ async def test_nothing_waits_for_ever_on_postgresql(on_postgres: Store) -> None:
 
 async def test_an_error_shows_no_parameter(store: Store) -> None:
     with pytest.raises(RotatorError) as refused:
-        await StoreBrakes(store).release("cnry_in_a_parameter", NOON.replace(tzinfo=None))
+        await StoreJournal(store, ManualClock()).begins(
+            Deed("billing", "acme", AppId("0oa1"), "cnry_in_a_parameter", NOON.replace(tzinfo=None), "daemon@host")
+        )
 
     assert isinstance(refused.value.__cause__, StatementError)
     assert "cnry_" not in f"{refused.value} {refused.value.__cause__}"
