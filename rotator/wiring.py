@@ -20,6 +20,7 @@ from rotator.app.observe import World
 from rotator.errors import RotatorError
 from rotator.settings import AppRoleAuth, JwtAuth, KubernetesAuth, PrivateKeyJwtAuth, SswsAuth, TokenAuth
 from rotator.settings.places import lease_directory
+from rotator.wiring_state import hosts_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from rotator.core.model import Target
     from rotator.ports import Clock, Leases, OktaAdmin, OktaLog, Progress, TokenEndpoint
     from rotator.settings import Org, Settings, Vault
+    from rotator.wiring_state import State
 
     Warn = Callable[[str], None]
     Sleep = Callable[[float], Awaitable[None]]
@@ -65,6 +67,7 @@ class Worlds:
         leases_in: Path,
         warn: Warn,
         sleep: Sleep,
+        state: State | None,
     ) -> None:
         """Open nothing yet; `closing` gets what is to be closed in the end."""
         from rotator.adapters.mint import RandomMint
@@ -74,7 +77,10 @@ class Worlds:
         self._progress = progress
         self.clock = clock
         self._leases_in = leases_in
-        self._leases = _leases(settings, leases_in)
+        self._state = state
+        self._leases = state.leases if state else _leases(settings, leases_in)
+        self._gate = state.gate if state else OpenGate()
+        self._journal = state.journal if state else NoJournal()
         self._warn = warn
         self._sleep = sleep
         self._mint = RandomMint()
@@ -97,8 +103,8 @@ class Worlds:
             clock=self.clock,
             mint=self._mint,
             progress=self._progress,
-            gate=OpenGate(),
-            journal=NoJournal(),
+            gate=self._gate,
+            journal=self._journal,
         )
 
     async def keep_alive(self) -> dict[str, RotatorError | None]:
@@ -131,7 +137,10 @@ class Worlds:
             if self._settings.vaults[alias] != settings.vaults.get(alias):
                 left.push_async_callback(self._vaults.pop(alias).aclose)
         self._settings = settings
-        self._leases = _leases(settings, self._leases_in)
+        if self._state:
+            self._state.follow(settings)
+        else:
+            self._leases = _leases(settings, self._leases_in)
         return left
 
     def _open_org(self, org: Org) -> _OrgPorts:
@@ -166,24 +175,35 @@ async def open_worlds(
     clock: Clock | None = None,
     sleep: Sleep = asyncio.sleep,
     leases_in: Path | None = None,
+    state: State | None = None,
 ) -> AsyncIterator[Worlds]:
     """Open the worlds of these settings and close them in the end.
 
-    `warn` is told what Vault says besides; `clock`, `sleep` in its seconds, and `leases_in` are for tests and the
-    sandbox.
+    `state`, which whoever opened it closes, gives leases, gate and journal; without one every rotation may begin, and
+    the log is the only history. `warn` is told what Vault says besides; `clock`, `sleep` in its seconds, and
+    `leases_in` are for tests and the sandbox.
     """
     from rotator.adapters.clock import SystemClock
 
     clock = clock or SystemClock()
     leases_in = leases_in or lease_directory()
     async with AsyncExitStack() as closing:
-        yield Worlds(settings, closing, progress=progress, clock=clock, leases_in=leases_in, warn=warn, sleep=sleep)
+        yield Worlds(
+            settings,
+            closing,
+            progress=progress,
+            clock=clock,
+            leases_in=leases_in,
+            warn=warn,
+            sleep=sleep,
+            state=state,
+        )
 
 
 def _leases(settings: Settings, directory: Path) -> Leases:
     from rotator.adapters.leases import FileLeases
 
-    return FileLeases(directory, {alias: org.host for alias, org in settings.orgs.items()})
+    return FileLeases(directory, hosts_of(settings))
 
 
 def okta_connection(org: Org) -> OktaConnection:

@@ -37,6 +37,7 @@ class Store:
         self.name = shown(url)
         self._file = file_at(url)
         self._engine = sqlite_engine(self._file) if self._file else postgres_engine(url, password)
+        self.on_one_machine = self._file is not None
         self._ready = False
         self._thread = ThreadPoolExecutor(1, "rotator-state")
 

@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 
 READS = "rotator_reads"  # the option of a transaction that writes nothing
 _LOCK, _STATEMENT, _CONNECT = "5s", "10s", 5
-# For a transaction alone, so that it works behind a pooler that hands sessions round.
-_LIMITS = text("SELECT set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement, true)")
+# For a transaction alone, so that it works behind a pooler that hands sessions round. In another zone than UTC the
+# driver could not read the last times that there are.
+_SETTINGS = text(
+    "SELECT set_config('lock_timeout', :lock, true), set_config('statement_timeout', :statement, true), "
+    "set_config('timezone', 'UTC', true)"
+)
 _PSYCOPG = {
     "application_name": "rotator",
     "connect_timeout": _CONNECT,
@@ -77,12 +81,14 @@ def shown(url: str) -> str:
     wanted = make_url(url)
     if wanted.get_backend_name() == "sqlite":
         return wanted.database or ""
-    return wanted.set(drivername="postgresql", password=None, query={}).render_as_string()
+    name = wanted.set(drivername="postgresql", password=None, query={}).render_as_string()
+    socket = wanted.query.get("host")
+    return f"{name} at {socket}" if socket else name
 
 
 def limit(connection: Connection, *, lock: str, statement: str) -> None:
     """Set how long this transaction may wait for a lock, and one statement may take (PostgreSQL)."""
-    connection.execute(_LIMITS, {"lock": lock, "statement": statement})
+    connection.execute(_SETTINGS, {"lock": lock, "statement": statement})
 
 
 def _begin_sqlite(connection: Connection) -> None:

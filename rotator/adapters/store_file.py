@@ -17,7 +17,6 @@ from pathlib import Path
 from rotator.errors import ConfigError, StateError
 
 BUSY = 5.0  # seconds to wait for a lock of another process
-_MOUNTS = Path("/proc/self/mountinfo")
 _OVER_A_NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "fuse.sshfs", "fuse.glusterfs"}
 )
@@ -31,9 +30,10 @@ _PRAGMAS = (
 class DatabaseFile:
     """One file, and connections to it."""
 
-    def __init__(self, path: Path) -> None:
-        """Touch nothing yet."""
+    def __init__(self, path: Path, *, mounts: Path = Path("/proc/self/mountinfo")) -> None:
+        """Touch nothing yet; `mounts` is where the kernel tells what is mounted."""
         self.path = path
+        self._mounts = mounts
 
     def make(self) -> None:
         """Make it if it is not there; `ConfigError` if it, or its directory, is open to others."""
@@ -65,12 +65,26 @@ class DatabaseFile:
         directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             _refuse_unless_ours(folder, os.fstat(directory), 0o700)
-            _refuse_network(folder, os.fstat(directory).st_dev)
+            self._refuse_network(folder, os.fstat(directory).st_dev)
             with suppress(FileExistsError):
                 os.close(os.open(self.path.name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600, dir_fd=directory))
             self._refuse_unless_plain(os.stat(self.path.name, dir_fd=directory, follow_symlinks=False))
         finally:
             os.close(directory)
+
+    def _refuse_network(self, folder: Path, device: int) -> None:
+        if (kind := self._file_system(device)) in _OVER_A_NETWORK:
+            raise ConfigError([f"{folder}: is on a network file system ({kind}); name a local one, or use PostgreSQL"])
+
+    def _file_system(self, device: int) -> str:
+        """Return the kind of file system, as far as the kernel tells."""
+        wanted = f"{os.major(device)}:{os.minor(device)}"
+        with suppress(OSError):
+            for line in self._mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+                mount, _, source = line.partition(" - ")
+                if mount.split()[2] == wanted:
+                    return source.split()[0]
+        return ""
 
     def _refuse_unless_plain(self, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
@@ -81,19 +95,3 @@ class DatabaseFile:
 def _refuse_unless_ours(path: Path, found: os.stat_result, mode: int) -> None:
     if found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise ConfigError([f"{path}: must be yours alone; run `chmod {mode:o}` on it, as its owner"])
-
-
-def _refuse_network(folder: Path, device: int) -> None:
-    if (kind := _file_system(device)) in _OVER_A_NETWORK:
-        raise ConfigError([f"{folder}: is on a network file system ({kind}); name a local one, or use PostgreSQL"])
-
-
-def _file_system(device: int) -> str:
-    """Return the kind of file system, as far as the kernel tells."""
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    with suppress(OSError):
-        for line in _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines():
-            mount, _, source = line.partition(" - ")
-            if mount.split()[2] == wanted:
-                return source.split()[0]
-    return ""

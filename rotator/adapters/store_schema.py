@@ -139,7 +139,6 @@ audit = Table(
     Column("reason", Line, nullable=False),
     Column("request_id", Line),
     comment="Every effect at Okta and Vault: a row before it and one after it.",
-    sqlite_autoincrement=True,  # numbers of rows that were pruned never come again
 )
 
 cursor = Table(

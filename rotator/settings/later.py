@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rotator.settings.document import Document, Key
 
 _ANY = "*"
-_SECTIONS = ("selections", "limits", "state", "web", "control", "engine", "notify", "hooks", "log")
+_SECTIONS = ("selections", "limits", "web", "control", "engine", "notify", "hooks", "log")
 _KEYS: tuple[Key, ...] = (
     *((section,) for section in _SECTIONS),
     *(("policies", _ANY, key) for key in ("usage", "wave", "backlog_spread", "notify", "hooks", "secret_source")),
@@ -58,6 +58,11 @@ def _refuse_secrets(document: Document) -> None:
             for key in _matches(document.data, (section, _ANY, "auth", name)):
                 document.refuse(key, f"a secret may not stand here; put it into a file, and name that by `{instead}`")
                 document.told.add((*key[:-1], instead))
+    if document.has(("state", "password")):
+        document.refuse(
+            ("state", "password"),
+            "a secret may not stand here; put it into a file, and name that by `password_file`",
+        )
 
 
 def _matches(data: dict[str, Any], pattern: Key) -> Iterator[Key]:

@@ -111,6 +111,14 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """The state database: a `sqlite` or a `postgresql` URL without a password, and where that lies."""
+
+    url: str
+    password: SecretSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Where to listen: an address of this machine (`0.0.0.0` is all of them), and a port."""
 
@@ -138,6 +146,7 @@ class Settings:
     vaults: Mapping[str, Vault]
     policies: Mapping[str, Policy]
     targets: tuple[Target, ...]
+    state: State
     limits: Limits = field(default_factory=Limits)
     health: Listen | None = None  # where the daemon tells how it is
     warnings: tuple[str, ...] = ()

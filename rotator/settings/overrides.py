@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PREFIX = "ROTATOR_"
-_SECTIONS = ("okta", "vaults", "policies", "targets", "health")
-_NAMELESS = frozenset({"health"})  # sections without names of somebody's choice
+_SECTIONS = ("okta", "vaults", "policies", "targets", "state", "health")
+_NAMELESS = frozenset({"state", "health"})  # sections without names of somebody's choice
 _LISTS = frozenset({"write_to", "windows"})
 _SECRETS = {
     "token": "token_file",
@@ -52,6 +52,8 @@ def _apply(document: Document, name: str, value: str) -> None:
     given: str = EnvironmentText(value)
     if len(key) > 2 and key[-2] == "auth" and (place := _SECRETS.get(str(key[-1]))) and place != key[-1]:
         key, given = (*key[:-1], place), f"env:{name}"
+    elif key == ("state", "password"):
+        key, given = ("state", "password_file"), f"env:{name}"
     if not document.put(key, given, origin):
         document.report(key, "leads nowhere; check the variable's name", origin=origin)
 

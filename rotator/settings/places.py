@@ -21,6 +21,15 @@ def lease_directory(environ: Mapping[str, str] | None = None) -> Path:
     return _state(environ) / "leases"
 
 
+def state_url(environ: Mapping[str, str] | None = None) -> str:
+    """Return the URL of the state database where the configuration names none: a file in a folder of its own.
+
+    The state's own folder may have been made by others, and be open to them.
+    """
+    environ = os.environ if environ is None else environ
+    return f"sqlite:///{_state(environ)}/database/state.db"
+
+
 def _state(environ: Mapping[str, str]) -> Path:
     if given := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         return Path(given)

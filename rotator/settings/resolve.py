@@ -25,10 +25,12 @@ from rotator.settings.checks import check_policy, check_targets
 from rotator.settings.connections import resolve_org, resolve_vault
 from rotator.settings.document import Document, Origin, told
 from rotator.settings.explain import validated
+from rotator.settings.files import secret_at
 from rotator.settings.later import refuse_later
-from rotator.settings.model import Listen, Org, Settings, Vault, nearest, staging_path
+from rotator.settings.model import Listen, Org, Settings, State, Vault, nearest, staging_path
 from rotator.settings.overrides import apply_overrides
-from rotator.settings.schema import Configuration, HealthSection, PolicySection, TargetSection
+from rotator.settings.places import state_url
+from rotator.settings.schema import Configuration, HealthSection, PolicySection, StateSection, TargetSection
 from rotator.settings.schema_connections import OrgSection, VaultSection
 from rotator.settings.shown import shown_settings
 from rotator.settings.vendor_environment import fill_from_environment
@@ -59,9 +61,11 @@ def resolve(document: Document, around: Surroundings) -> Settings:
     vaults = _vaults(document, around, sections)
     policies = _policies(document, sections)
     targets = _targets(document, orgs, vaults, policies, sections=sections)
+    state = _state(document, around, sections)
     health = _health(document, sections)
     check_targets(document, targets, orgs, vaults)
     document.raise_problems()
+    assert state
     if not targets:
         document.warn((), "there is no target yet; add your apps under `targets`")
     return Settings(
@@ -69,6 +73,7 @@ def resolve(document: Document, around: Surroundings) -> Settings:
         vaults=vaults,
         policies=policies,
         targets=targets,
+        state=state,
         health=health,
         warnings=tuple(told(document.warnings)),
         shown=shown_settings(document, sections),
@@ -195,6 +200,24 @@ def _target(name: str, section: TargetSection, org: Org, *, vault: Vault, policy
         settle=org.answer_within + org.propagation + vault.answer_within + SLACK,
         effect=max(org.answer_within, vault.answer_within) + A_MOMENT,
     )
+
+
+def _state(document: Document, around: Surroundings, sections: dict[Key, BaseModel]) -> State | None:
+    key: Key = ("state",)
+    document.data.setdefault("state", {})
+    if document.get(key) is not None and not document.has((*key, "url")):
+        document.put((*key, "url"), state_url(around.environ), Origin("default"))
+    section = validated(document, key, StateSection)
+    if section is None:
+        return None
+    sections[key] = section
+    if section.password_file is None:
+        return State(section.url)
+    if section.url.startswith("sqlite:"):
+        document.report((*key, "password_file"), "goes with PostgreSQL alone; remove it, or set `state.url`")
+        return None
+    password = secret_at(document, (*key, "password_file"), around)
+    return State(section.url, password) if password else None
 
 
 def _health(document: Document, sections: dict[Key, BaseModel]) -> Listen | None:

@@ -21,7 +21,8 @@ from rotator.settings.kinds import (  # noqa: TC001 -- pydantic looks them up wh
     TimeOfDay,
     Zone,
 )
-from rotator.settings.schema_connections import OrgSection, Section, VaultSection, written
+from rotator.settings.schema_connections import SECRET, OrgSection, Section, VaultSection, written
+from rotator.settings.state_url import StateUrl  # noqa: TC001 -- likewise
 
 _DEFAULT = Policy()
 _FIELDS = FieldNames()
@@ -136,13 +137,26 @@ class HealthSection(Section):
     )
 
 
+class StateSection(Section):
+    """The state database: leases, history, and what is known of the targets. Nothing secret is in it."""
+
+    filled_in = frozenset({"url"})
+
+    url: StateUrl = Field(
+        description="`sqlite:////` and a path, or `postgresql://user@host/name` for several processes. "
+        "Default: a file in the state directory."
+    )
+    password_file: Text | None = Field(default=None, description=f"PostgreSQL's password. {SECRET}")
+
+
 class Configuration(Section):
     """The configuration of rotator."""
 
-    filled_in = frozenset({"okta", "vaults", "health"})
+    filled_in = frozenset({"okta", "vaults", "state", "health"})
 
     okta: dict[str, OrgSection] = Field(description="The Okta orgs, by alias; a single one may go without alias.")
     vaults: dict[str, VaultSection] = Field(description="The Vaults, by alias; a single one may go without alias.")
     policies: dict[str, PolicySection] = Field(default={}, description="When and how to rotate, by name.")
     targets: dict[str, TargetSection] = Field(default={}, description="The apps whose secrets are kept fresh, by name.")
+    state: StateSection = Field(description="The state database. Absent: a file in the state directory.")
     health: HealthSection = Field(description="Where the daemon tells how it is. Absent: nowhere.")

@@ -15,7 +15,7 @@ from rotator.daemon.loop import Common, Loop, Outside
 from rotator.daemon.passes import Limits
 from rotator.daemon.signals import Asked
 from rotator.daemon.systemd import Systemd
-from rotator.settings import Settings
+from rotator.settings import Settings, State
 from tests.fakes.state import FakeState
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Wires:
 
 
 def settings_of(targets: Sequence[Target]) -> Settings:
-    return Settings(orgs={}, vaults={}, policies={}, targets=tuple(targets))
+    return Settings(orgs={}, vaults={}, policies={}, targets=tuple(targets), state=State("sqlite:////nowhere/state.db"))
 
 
 def released(small: SmallWorld) -> FakeState:

@@ -47,6 +47,7 @@ APP = "0oa1example1example1"
                      id="a list is entered by number"),
         pytest.param("ROTATOR_HEALTH__LISTEN", "0.0.0.0:8321", "health.listen", "0.0.0.0:8321",
                      id="a section without names is entered"),
+        pytest.param("ROTATOR_STATE__URL", "sqlite:////a/b", "state.url", "sqlite:////a/b", id="the state's URL"),
         pytest.param("ROTATOR_POLICIES__PROD__SOAK", "", "policies.prod.soak", "3d", id="an empty one is absent"),
     ],
 )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator.settings.places import SYSTEM_STATE, lease_directory
+from rotator.settings.places import SYSTEM_STATE, lease_directory, state_url
 
 OWN = SYSTEM_STATE if os.geteuid() == 0 else Path("/home/ops/.local/state/rotator")
 
@@ -23,3 +23,7 @@ OWN = SYSTEM_STATE if os.geteuid() == 0 else Path("/home/ops/.local/state/rotato
 )
 def test_the_lock_files_lie(environ: dict[str, str], place: Path) -> None:
     assert lease_directory({"HOME": "/home/ops", **environ}) == place / "leases"
+
+
+def test_the_state_database_lies_beside_the_lock_files_in_a_folder_of_its_own() -> None:
+    assert state_url({"STATE_DIRECTORY": "/var/lib/a"}) == "sqlite:////var/lib/a/database/state.db"

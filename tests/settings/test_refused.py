@@ -25,6 +25,10 @@ def listening(on: str) -> str:
     return GOOD + f"health: {{listen: {on}}}\n"
 
 
+def state(url: str) -> str:
+    return GOOD + f"state: {{url: {url}}}\n"
+
+
 def sharing(shares: str) -> str:
     return changed("com\n    auth: {method: s", f"com\n    rate_share: {shares}\n    auth: {{method: s")
 
@@ -199,6 +203,35 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
         wrong(listening("'127.0.0.1:0'"), 16, "health.listen: has no port from 1 to 65535", name="port zero"),
         wrong(listening("'127.0.0.1:65536'"), 16, "health.listen: has no port from 1 to 65535", name="a port too far"),
         wrong(listening("'127.0.0.1:http'"), 16, "health.listen: has no port from 1 to 65535", name="a port's name"),
+        # --- the state database
+        wrong(state("mysql://db/rotator"), 16, "state.url: is no URL of a database; write `sqlite:////path/of/a/file`",
+              name="another database"),
+        wrong(state("/var/lib/state.db"), 16, "state.url: is no URL of a database", name="a path alone"),
+        wrong(state("'postgresql://db:port/x'"), 16, "state.url: is no URL of a database", name="a port of letters"),
+        wrong(state("'sqlite:////var/a b'"), 16, "state.url: is no URL of a database", name="a database with a space"),
+        wrong(state("sqlite://"), 16, "state.url: needs an absolute path and nothing else", name="no file"),
+        wrong(state("sqlite:///state.db"), 16, "state.url: needs an absolute path", name="a relative file"),
+        wrong(state("'sqlite:////state.db?mode=ro'"), 16, "state.url: needs an absolute path", name="a file's option"),
+        wrong(state("sqlite:////var/../state.db"), 16, "state.url: has a path that ends with a slash, or has `.`",
+              name="a file up and down"),
+        wrong(state(f"'postgresql://u:{CANARY}@db/rotator'"), 16, "state.url: has a password in it; put that into a "
+              "file, and name it by `password_file`", name="a password in the URL"),
+        wrong(state(f"'postgresql://db/rotator?password={CANARY}'"), 16, "state.url: has a password in it",
+              name="a password behind the URL"),
+        wrong(state(f"'postgresql://db/rotator?sslpassword={CANARY}'"), 16, "state.url: has a password in it",
+              name="a key's password behind the URL"),
+        wrong(state("postgresql:///rotator"), 16, "state.url: names no host", name="no host"),
+        wrong(state("postgresql://db"), 16, "state.url: names no database", name="a server alone"),
+        wrong(state("postgresql://db/a/b"), 16, "state.url: names no database", name="two databases"),
+        wrong(GOOD + f"state: {{password: {CANARY}}}\n", 16, "state.password: a secret may not stand here; put it into "
+              "a file, and name that by `password_file`", name="the state's password in the open"),
+        wrong(GOOD + "state: {password_file: token}\n", 16, "state.password_file: goes with PostgreSQL alone",
+              name="a password for a file"),
+        wrong(state("postgresql://db/x, password_file: gone"), 16, "state.password_file: the file cannot be read",
+              name="a password that is not there"),
+        wrong(GOOD + "state:\n", 16, "state: is empty; fill it in or remove it", name="state alone"),
+        wrong(GOOD + "state: {uri: x}\n", 16, "state.uri: is no key that belongs here; did you mean `url`?",
+              name="a misspelt key of state"),
         # --- targets that would fight
         wrong(second(app="0oa1example1example1"), 17, "targets.other.app_id: is the app of target `billing` as well; "
               "remove one of the two", name="one app twice"),

@@ -7,6 +7,7 @@ from datetime import time, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from rotator.core.budget import Shares
 from rotator.core.model import KvPath, Mode, Onboard, OnUnknownValue, Policy
@@ -19,11 +20,14 @@ from rotator.settings import (
     Listen,
     PrivateKeyJwtAuth,
     SswsAuth,
+    State,
     TokenAuth,
     find_targets,
     load,
 )
+from rotator.settings.json_schema import json_schema
 from rotator.settings.kinds import read_duration, write_duration
+from rotator.settings.yaml_text import parse
 from tests.settings.files import CANARY, GOOD, NOBODY, changed, loaded, save
 
 if TYPE_CHECKING:
@@ -292,3 +296,48 @@ def test_a_configuration_without_targets_is_valid_and_says_so(tmp_path: Path) ->
 def test_a_duration_is_read_and_told(text: str, length: timedelta, again: str) -> None:
     assert read_duration(text) == length
     assert write_duration(length) == again
+
+
+def test_without_a_state_of_its_own_it_is_a_file_in_the_state_directory(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, STATE_DIRECTORY="/var/lib/a")
+
+    assert settings.state == State("sqlite:////var/lib/a/database/state.db")
+    assert [(each.value, each.source) for each in settings.shown if each.key == "state.url"] == [
+        ("sqlite:////var/lib/a/database/state.db", "default")
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////srv/rotator/state.db",
+        "postgresql://rotator@db.example.com/rotator?sslmode=verify-full",
+        "postgresql+psycopg://db:5433/rotator",
+        "postgresql://rotator@/rotator?host=/run/postgresql",
+        "postgresql://[::1]/rotator",
+    ],
+)
+def test_a_state_url_is_taken_as_it_is(tmp_path: Path, url: str) -> None:
+    text = GOOD + f"state: {{url: '{url}'}}\n"
+
+    assert loaded(tmp_path, text).state == State(url)
+    assert list(Draft202012Validator(json_schema()).iter_errors(parse(text, "config.yaml").data)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "environ"),
+    [
+        pytest.param("state: {url: 'postgresql://db/x', password_file: token}\n", {}, id="a file"),
+        pytest.param(
+            "state: {url: 'postgresql://db/x'}\n", {"ROTATOR_STATE__PASSWORD": f"token-{CANARY}"}, id="the environment"
+        ),
+    ],
+)
+def test_the_state_s_password_is_read_where_it_lies_and_never_shown(
+    tmp_path: Path, text: str, environ: dict[str, str]
+) -> None:
+    settings = loaded(tmp_path, GOOD + text, **environ)
+
+    assert settings.state.password
+    assert settings.state.password.read().reveal() == f"token-{CANARY}"
+    assert CANARY not in repr(settings) + repr(settings.shown)

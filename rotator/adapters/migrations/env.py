@@ -10,6 +10,5 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     version_table=VERSION,
-    transactional_ddl=True,
 )
 context.run_migrations()

@@ -114,7 +114,7 @@ def _audit() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("request_id", sa.Text),
         comment="Every effect at Okta and Vault: a row before it and one after it.",
-        sqlite_autoincrement=True,
+        sqlite_autoincrement=True,  # the number of a row that was pruned never comes again
     )
 
 

@@ -1,0 +1,140 @@
+"""State databases for the contract of their ports: in memory, in a file, and on PostgreSQL.
+
+`member` is another process each time: with a connection of its own to what all of them share.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from sqlalchemy import select, update
+
+from rotator.adapters.store import Store
+from rotator.adapters.store_gate import StoreGate
+from rotator.adapters.store_journal import StoreJournal
+from rotator.adapters.store_leases import StoreLeases
+from rotator.adapters.store_memory import StoreMemory
+from rotator.adapters.store_schema import audit, cursor
+from rotator.adapters.store_schema import lease as leases
+from rotator.adapters.store_service import StoreBrakes, StoreCursors, StoreRoster
+from rotator.adapters.store_sql import now
+from rotator.core.history import Deed, Ended
+from rotator.core.model import AppId, RotationId
+from tests.fakes.okta import ManualClock
+from tests.fakes.state import FakeMember, FakeState, Row, admit
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from tests.fakes.state import Decide
+
+HOSTS = {"acme": "acme.okta.com", "again": "ACME.okta.com", "other": "other.okta.com"}
+
+
+class StateWorld(Protocol):
+    """One database, and its members."""
+
+    clock: ManualClock  # the members'
+
+    async def member(self, name: str = "one", *, decide: Decide = admit) -> FakeMember: ...
+    async def now(self) -> datetime:
+        """Return the time by the database's clock."""
+        ...
+
+    async def expire(self) -> None:
+        """Let everything end that was taken for a while."""
+        ...
+
+    async def audit(self) -> list[Row]: ...
+    async def aclose(self) -> None: ...
+
+
+class InMemory:
+    """The fake."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.state = FakeState(self.clock)
+
+    async def member(self, name: str = "one", *, decide: Decide = admit) -> FakeMember:
+        return self.state.member(name, HOSTS, decide=decide)
+
+    async def now(self) -> datetime:
+        return self.clock.now()
+
+    async def expire(self) -> None:
+        for lease in self.state.leases.values():
+            lease.until = self.clock.now()
+        for log in self.state.logs.values():
+            log.until = self.clock.now()
+
+    async def audit(self) -> list[Row]:
+        return self.state.audit
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+class InDatabase:
+    """A real one, by its URL."""
+
+    def __init__(self, url: str) -> None:
+        self.clock = ManualClock()
+        self.url = url
+        self.stores: list[Store] = []
+
+    def store(self) -> Store:
+        self.stores.append(Store(self.url))
+        return self.stores[-1]
+
+    async def member(self, name: str = "one", *, decide: Decide = admit) -> FakeMember:
+        store = self.store()
+        return FakeMember(
+            leases=StoreLeases(store, HOSTS, name),
+            gate=StoreGate(store, decide, self.clock),
+            journal=StoreJournal(store, self.clock),
+            memory=StoreMemory(store),
+            cursors=StoreCursors(store, name),
+            brakes=StoreBrakes(store),
+            roster=StoreRoster(store),
+        )
+
+    async def now(self) -> datetime:
+        return await self.store().read(now)
+
+    async def expire(self) -> None:
+        await self.store().write(_expire)
+
+    async def audit(self) -> list[Row]:
+        rows = await self.store().read(lambda connection: connection.execute(select(audit).order_by("number")).all())
+        return [
+            Row(
+                row.number,
+                row.begun,
+                Deed(
+                    target=row.target,
+                    org=row.org,
+                    app_id=AppId(row.app_id),
+                    step=row.step,
+                    at=row.at,
+                    actor=row.actor,
+                    rotation=RotationId(row.rotation_id) if row.rotation_id else None,
+                    reason=row.reason,
+                ),
+                Ended(row.how) if row.how else None,
+                row.detail,
+                row.request_id,
+            )
+            for row in rows
+        ]
+
+    async def aclose(self) -> None:
+        for store in self.stores:
+            await store.aclose()
+
+
+def _expire(connection: Connection) -> None:
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    connection.execute(update(leases).values(until=past))
+    connection.execute(update(cursor).values(until=past))
