@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from rotator.core.admission import Limits
 from rotator.core.model import KvPath
 from rotator.errors import ConfigError
 
@@ -137,6 +138,7 @@ class Settings:
     vaults: Mapping[str, Vault]
     policies: Mapping[str, Policy]
     targets: tuple[Target, ...]
+    limits: Limits = field(default_factory=Limits)
     health: Listen | None = None  # where the daemon tells how it is
     warnings: tuple[str, ...] = ()
     shown: tuple[Setting, ...] = field(default=(), repr=False)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PREFIX = "ROTATOR_"
-_SECTIONS = ("okta", "vaults", "policies", "targets", "health")
-_NAMELESS = frozenset({"health"})  # sections without names of somebody's choice
-_LISTS = frozenset({"write_to", "windows"})
+_SECTIONS = ("okta", "vaults", "policies", "targets", "limits", "health")
+_NAMELESS = frozenset({"limits", "health"})  # sections without names of somebody's choice
+_LISTS = frozenset({"write_to", "windows", "blackouts"})
 _SECRETS = {
     "token": "token_file",
     "private_key": "key_file",
