@@ -426,7 +426,7 @@ LEDGERS = some.builds(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(WISHES, LEDGERS)
 def test_there_is_one_answer_and_no_wait_ends_in_the_past(what: Wish, known: Ledger) -> None:
     answer = asked(what, known)
@@ -483,7 +483,7 @@ def in_doubt(rotations: Sequence[Begun], at: datetime) -> int:
     return sum(each.at <= at and (not each.good or not each.ended_at or each.ended_at > at) for each in rotations)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     some.integers(1, 3),
     some.integers(3, 40),
