@@ -232,8 +232,7 @@ FOR_ROUTINE: tuple[Check, ...] = (too_many_failures, later_in_the_backlog, wave_
 
 
 def _lately(ledger: Ledger, now: datetime) -> list[Begun]:
-    begun = [each for each in ledger.begun if now - LONG_AGO < each.at <= now + CLOCKS]
-    return sorted(begun, key=lambda each: each.at)
+    return [each for each in ledger.begun if now - LONG_AGO < each.at <= now + CLOCKS]
 
 
 def _since_release(ledger: Ledger, now: datetime) -> list[Begun]:

@@ -92,6 +92,14 @@ def test_what_has_begun_and_ended_asks_anew() -> None:
     assert isinstance(asked(wish(WAVES), replace(EVERYTHING_IS_WRONG, begun=[own, *EVERYTHING_IS_WRONG.begun])), Wait)
 
 
+def test_what_began_more_than_a_day_ago_and_never_ended_asks_anew() -> None:
+    forgotten = begun(24 * 60, None, target="billing")
+
+    answer = asked(wish(WAVES), replace(EVERYTHING_IS_WRONG, begun=[forgotten, *EVERYTHING_IS_WRONG.begun]))
+
+    assert isinstance(answer, Wait)
+
+
 def test_with_nothing_before_it_anything_may_begin() -> None:
     for reason in Reason:
         assert asked(wish(WAVES, reason), ledger()) == Admitted()
@@ -108,8 +116,9 @@ def test_with_nothing_before_it_anything_may_begin() -> None:
         pytest.param(5, 9, True, id="a sixth may not"),
         pytest.param(19, 1000, False, id="in a large fleet two per cent may"),
         pytest.param(20, 1000, True, id="and no more"),
-        pytest.param(6, 350, False, id="a share is rounded"),
-        pytest.param(7, 350, True, id="as people do it"),
+        pytest.param(5, 320, False, id="a share of 6.4 is six"),
+        pytest.param(6, 320, True, id="and not seven"),
+        pytest.param(7, 350, True, id="one of seven is seven, whatever floating point makes of it"),
     ],
 )
 def test_so_many_urgent_ones_may_begin_within_an_hour(reason: Reason, begins: int, fleet: int, held: bool) -> None:
@@ -282,6 +291,7 @@ def test_a_backlog_is_spread_evenly() -> None:
         pytest.param([begun(6), begun(1)], 4, id="not before every canary is in a wave before"),
         pytest.param([begun(6), begun(6), begun(3), begun(2), begun(1)], None, id="which holds four"),
         pytest.param([begun(6), begun(6), *(begun(each) for each in range(1, 5))], 1, id="and no fifth"),
+        pytest.param([begun(6), begun(6), *(begun(each / 2) for each in range(1, 7))], 3, id="though six were let in"),
         pytest.param([begun(24 * 60), begun(24 * 60)], None, id="after a day without there may be two again"),
         pytest.param([begun(24 * 60), begun(24 * 60), begun(1), begun(1)], 4, id="and no third"),
     ],
@@ -339,6 +349,8 @@ def test_it_waits_an_hour_for_one_that_failed_or_hangs(holding: Begun, until: fl
         "failed or hanging in the wave before it: `portal`",
         "`rotator rotate portal` tries again at once.",
     )
+    with_a_later_one = ledger(*WELL, holding, begun(5.5, good=False))
+    assert waits(wish(WAVES), with_a_later_one).until == NOON + 54.5 * MINUTE
     an_hour_on = replace(holding, at=NOON - HOUR)
     assert asked(wish(WAVES), ledger(*WELL, an_hour_on)) == Admitted()
 
