@@ -8,9 +8,10 @@ What is due is Okta's and Vault's to say; here it is only made to wait its turn.
   closes the breaker. One that hangs counts as failed; of a younger one nobody knows yet, and no other begins.
 * What was overdue when we met it begins at the target's own place within the spread.
 * A wave is what began of a policy within the last `spacing`: `size` of them at most. It may be joined while everything
-  that began before it, for a day back, has ended well; so no more than `size` are ever in doubt.
+  that began before it has ended well: no more than `size` are in doubt at a time.
 * Until `canary` of them have ended well in a wave before, within a day, there are `canary` and no more.
-* Who failed or has not ended holds the next wave back for an hour, or until it was rotated again and that went well.
+* Who failed or has not ended holds the next wave back for an hour, or until it was rotated again and that went well;
+  then the breaker on failures is what stops.
 * What began before a person released the brake counts for no breaker and holds no wave back. What lies in the future,
   from a clock that has gone back since, counts for nothing.
 """
@@ -35,7 +36,7 @@ LONG_AGO = timedelta(days=1)  # how far back a ledger reaches
 AMOUNT_WITHIN = timedelta(hours=1)  # urgent ones are counted over so long
 HANGS_AFTER = timedelta(minutes=15)  # a rotation takes seconds: this one waits for something that does not come
 TRIAL_AFTER = timedelta(minutes=30)  # the last of those that failed
-HELD_FOR = timedelta(hours=1)  # a wave, by one that failed: then the breaker on failures is what stops
+HELD_FOR = timedelta(hours=1)  # the next wave, by one that failed or has not ended
 A_LOOK = timedelta(minutes=1)  # others may have ended by then
 CLOCKS = timedelta(minutes=1)  # those of several members differ by less
 
@@ -198,13 +199,12 @@ def wave_before_not_over(wish: Wish, ledger: Ledger, _: Limits, now: datetime) -
     holding = [each for each in before if each.target not in went_well or each.at > went_well[each.target]]
     if not holding:
         return None
-    names = ", ".join(f"`{each.target}`" for each in holding[:3]) + (" …" if len(holding) > 3 else "")
     failed = [each for each in holding if _failed(each, now)]
     if not failed:
-        return Wait(now + A_LOOK, f"under way in the wave before it: {names}")
+        return Wait(now + A_LOOK, f"under way in the wave before it: {_named(holding)}")
     return Wait(
         failed[-1].at + HELD_FOR,
-        f"failed or hanging in the wave before it: {names}",
+        f"failed or hanging in the wave before it: {_named(failed)}",
         f"`rotator rotate {failed[0].target}` tries again at once.",
     )
 
@@ -244,6 +244,10 @@ def _since_release(ledger: Ledger, now: datetime) -> list[Begun]:
 
 def _of_policy(wish: Wish, begun: Sequence[Begun]) -> list[Begun]:
     return [each for each in begun if each.policy == wish.policy.name and not each.urgent]
+
+
+def _named(begun: Sequence[Begun]) -> str:
+    return ", ".join(f"`{each.target}`" for each in begun[:3]) + (" …" if len(begun) > 3 else "")
 
 
 def _has_begun(wish: Wish, ledger: Ledger, now: datetime) -> bool:

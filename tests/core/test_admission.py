@@ -367,6 +367,12 @@ def test_it_goes_on_once_that_one_was_rotated_again_and_went_well() -> None:
         )
 
 
+def test_who_is_only_under_way_is_not_named_beside_who_failed() -> None:
+    answer = waits(wish(WAVES), ledger(*WELL, begun(7, None), begun(6, good=False, target="portal")))
+
+    assert answer.why == "failed or hanging in the wave before it: `portal`"
+
+
 def test_it_goes_on_once_a_person_has_released_it() -> None:
     assert asked(wish(WAVES), ledger(*WELL, begun(6, good=False), released=6)) == Admitted()
 
