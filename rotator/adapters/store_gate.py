@@ -2,7 +2,7 @@
 
 * Asking is one transaction, and one at a time over all processes: two members never both take the last place.
 * What may begin is decided elsewhere (`core.admission`); here it is counted.
-* A rotation that has begun and not ended is asked again as often as it likes: it is the same beginning.
+* A rotation that has begun and not ended is asked again as often as it likes, for a day: it is the same beginning.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from sqlalchemy import delete, func, insert, select, update
 from rotator.adapters.store_schema import brake, rotation, target
 from rotator.adapters.store_sql import in_turn
 from rotator.core.admission import LONG_AGO, Admitted, Begun, Ledger
-from rotator.core.model import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     Decide = Callable[[Wish, Ledger, datetime], Admission]
 
 KEPT = timedelta(days=30)
-URGENT = frozenset({Reason.REVOKED})  # consumers are cut off
 _COLUMNS = (
     rotation.c.target,
     rotation.c.policy,
@@ -67,13 +65,13 @@ class StoreGate:
 
     def _ask(self, connection: Connection, wish: Wish) -> Admission:
         in_turn(connection)
-        if connection.execute(select(rotation.c.number).where(_under_way(wish.target))).first():
-            return Admitted()
         at = self._clock.now()
+        same = _under_way(wish.target) & (rotation.c.begun_at >= at - LONG_AGO)
+        if connection.execute(select(rotation.c.number).where(same)).first():
+            return Admitted()
         answer = self._decide(wish, _ledger(connection, wish.target, at), at)
         if isinstance(answer, Admitted):
-            urgent = wish.reason in URGENT
-            row = {"target": wish.target, "policy": wish.policy.name, "urgent": urgent, "begun_at": at}
+            row = {"target": wish.target, "policy": wish.policy.name, "urgent": wish.urgent, "begun_at": at}
             connection.execute(insert(rotation), row)
         return answer
 

@@ -30,7 +30,7 @@ EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 SPREAD = timedelta(minutes=5)
 LONGEST_LIMIT = timedelta(hours=1)  # of a rate limit: more than any window of Okta's, whatever a header says
 SOON = frozenset({Waiting.ATTEMPT, Waiting.VERIFICATION})  # a rotation is under way
-AT_A_TIME = frozenset({Waiting.NEXT_ROTATION, Waiting.OVERLAP, Waiting.SOAK})
+AT_A_TIME = frozenset({Waiting.NEXT_ROTATION, Waiting.OVERLAP, Waiting.SOAK, Waiting.WINDOW})
 BUSY = timedelta(seconds=5)  # whoever holds a target holds it for seconds, and may have died
 SHORTEST = timedelta(seconds=1)  # a time that has come already must not make a tight loop
 ROWS_FOR_A_PERSON = 5  # of the table: the seconds that are for servers to catch up

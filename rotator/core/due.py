@@ -16,7 +16,6 @@ from rotator.core import backoff
 from rotator.core.actions import Activate, Block, Blocked, Deactivate, Delete, Rest, Stage, Waiting
 from rotator.core.budget import Haste, Share
 from rotator.core.model import Mode, OrderMode, Reason, StagingState
-from rotator.core.schedule import is_open, next_opening
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,7 +45,7 @@ def why_renew(facts: Facts) -> Reason | None:
     current, order = facts.alive, facts.order
     if current is None:
         return None
-    in_window = is_open(facts.policy.windows, facts.now)
+    in_window = facts.policy.calendar.is_open(facts.now)
     if order is not None:
         at_once = order.mode is OrderMode.NOW or facts.now >= order.placed_at + ORDER_WITHIN
         return Reason.ORDERED if at_once or in_window else None
@@ -79,13 +78,13 @@ def _pressing(facts: Facts) -> bool:
 
 def until_renewal(facts: Facts, due: datetime) -> Rest:
     if facts.order is not None:
-        opens = next_opening(facts.policy.windows, facts.now)
+        opens = facts.policy.calendar.next_opening(facts.now)
         return Rest(min(opens, facts.order.placed_at + ORDER_WITHIN), Waiting.WINDOW, "ordered")
     if facts.policy.mode is Mode.MANUAL:
         return Rest(None, Waiting.TOLD, Reason.EXPIRED.value if facts.now >= due else "")
     if facts.now >= due:
-        return Rest(next_opening(facts.policy.windows, facts.now), Waiting.WINDOW, Reason.EXPIRED.value)
-    return Rest(next_opening(facts.policy.windows, due), Waiting.NEXT_ROTATION)
+        return Rest(facts.policy.calendar.next_opening(facts.now), Waiting.WINDOW, Reason.EXPIRED.value)
+    return Rest(facts.policy.calendar.next_opening(due), Waiting.NEXT_ROTATION)
 
 
 def until_proven(facts: Facts, proof: Proof) -> Rest:

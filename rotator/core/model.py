@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NewType
 
+from rotator.core.schedule import Calendar
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rotator.core.schedule import Window
+    from rotator.core.schedule import Blackout, Window
     from rotator.core.secret_value import SecretFields, SecretValue
 
 AppId = NewType("AppId", str)  # 0oa…, the app instance
@@ -242,6 +244,15 @@ class OnUnknownValue(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Wave:
+    """How many rotations of a policy begin together, and how soon more may follow (`core.admission`)."""
+
+    canary: int = 1  # the first ones, after a day without
+    size: int = 20
+    spacing: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """When and how to rotate. The defaults are those of the configuration."""
 
@@ -254,7 +265,15 @@ class Policy:
     reclaim_after: timedelta = timedelta(days=30)
     on_unknown_value: OnUnknownValue = OnUnknownValue.BLOCK
     windows: tuple[Window, ...] = ()  # none: always open
+    blackouts: tuple[Blackout, ...] = ()
     daily_cap: int = 4  # values made for one target in 24 hours
+    wave: Wave | None = None  # none: each begins when it is due
+    backlog_spread: timedelta = timedelta(0)  # over how long begins what was overdue when we met it
+
+    @property
+    def calendar(self) -> Calendar:
+        """When disruptive steps may begin."""
+        return Calendar(self.windows, self.blackouts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,6 @@ from rotator.core.model import (
     Reason,
     StagingState,
 )
-from rotator.core.schedule import next_opening
 from rotator.core.slots import drop_duplicate, free_a_slot, switch_off
 
 if TYPE_CHECKING:
@@ -188,7 +187,7 @@ def promote(facts: Facts) -> Action | None:
         return Verify(staged, "candidate")
     if not proof.level.good:
         return until_proven(facts, proof)
-    opens = next_opening(facts.policy.windows, facts.now)
+    opens = facts.policy.calendar.next_opening(facts.now)
     if facts.now < opens and not urgent(facts):
         if facts.value is not None and not facts.matches and facts.proof is None:
             return Verify(facts.value, "current")

@@ -1,9 +1,15 @@
-"""Maintenance windows: arithmetic over aware datetimes, in the wall time of an IANA zone."""
+"""When disruptive steps may begin: arithmetic over aware datetimes, in the wall time of an IANA zone.
+
+* Windows open, blackouts close; where both say something, it is closed.
+* A blackout lasts whole days, both ends included. A day lasts from its first midnight to that of the next, however many
+  hours that is; one that has no midnight begins when the clocks have been put forward.
+* A time that occurs twice is meant the first time; one that is skipped is as far after midnight as its name says.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -12,6 +18,7 @@ if TYPE_CHECKING:
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LOOK_AHEAD = 15  # days: a window recurs weekly, and one day of it may fall into a change of clocks
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class Window:
             day = today + timedelta(days=offset)
             if DAYS[day.weekday()] not in self.days:
                 continue
-            closing_day = day if self.until > self.since else day + timedelta(days=1)
+            closing_day = day if self.until > self.since else day + _DAY
             opens = datetime.combine(day, self.since, zone).astimezone(UTC)
             closes = datetime.combine(closing_day, self.until, zone).astimezone(UTC)
             if closes > opens:
@@ -40,13 +47,46 @@ class Window:
         return found
 
 
-def next_opening(windows: Sequence[Window], now: datetime) -> datetime:
-    """Return the earliest time, not before `now`, at which a window is open. No windows: always open."""
-    if not windows:
-        return now
-    return min(max(opens, now) for window in windows for opens, closes in window.openings(now) if closes > now)
+@dataclass(frozen=True, slots=True)
+class Blackout:
+    """Days on which no disruptive step may begin, the first and the last included."""
+
+    first: date
+    last: date
+    zone: str  # IANA
+
+    @property
+    def begins(self) -> datetime:
+        return self._midnight(self.first)
+
+    @property
+    def ends(self) -> datetime:
+        """The first moment after it."""
+        return self._midnight(self.last + _DAY)
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), ZoneInfo(self.zone)).astimezone(UTC)
 
 
-def is_open(windows: Sequence[Window], now: datetime) -> bool:
-    """Say whether a disruptive step may begin now."""
-    return next_opening(windows, now) <= now
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The windows and the blackouts of a policy, as one. No windows: always open, but for the blackouts."""
+
+    windows: Sequence[Window] = ()
+    blackouts: Sequence[Blackout] = ()
+
+    def next_opening(self, now: datetime) -> datetime:
+        """Return the earliest time, not before `now`, at which it is open."""
+        opens = self._next_window(now)
+        while closed := [each.ends for each in self.blackouts if each.begins <= opens < each.ends]:
+            opens = self._next_window(max(closed))
+        return opens
+
+    def is_open(self, now: datetime) -> bool:
+        """Say whether a disruptive step may begin now."""
+        return self.next_opening(now) <= now
+
+    def _next_window(self, now: datetime) -> datetime:
+        if not self.windows:
+            return now
+        return min(max(opens, now) for window in self.windows for opens, closes in window.openings(now) if closes > now)

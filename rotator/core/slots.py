@@ -13,7 +13,6 @@ from rotator.core import backoff
 from rotator.core.actions import Block, Blocked, Deactivate, Delete, Rest, Verify, Waiting
 from rotator.core.due import ORDER_WITHIN
 from rotator.core.model import OrderMode, RetiringMode
-from rotator.core.schedule import next_opening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +78,7 @@ def switch_off(facts: Facts, leaving: Leaving) -> Action | None:
         return None
     if facts.now < (ends := leaving.overlap_ends(facts.policy)):
         return Rest(ends, Waiting.OVERLAP)
-    opens = next_opening(facts.policy.windows, facts.now)
+    opens = facts.policy.calendar.next_opening(facts.now)
     if facts.now < opens and leaving.mode is not RetiringMode.NOW:
         return Rest(opens, Waiting.WINDOW)
     if facts.alive is None or facts.value is None:

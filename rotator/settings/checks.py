@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rotator.settings.model import Org, Vault
 
 SLACK = timedelta(days=1)  # for retries: what fails in the evening is looked at in the morning
+LONGEST_CLOSED = timedelta(days=365)
 # What we write beside the two fields (design: "What lies in Vault").
 RESERVED = frozenset(
     {"client_secret_id", "rotation_id", "rotated_at", "retiring_secret_id", "retiring_mode"},
@@ -22,7 +23,7 @@ RESERVED = frozenset(
 
 
 def check_policy(document: Document, key: Key, policy: Policy) -> None:
-    """Refuse a policy whose next rotation would be due before the last one is over."""
+    """Refuse a policy whose next rotation would be due before the last one is over, or that never lets one begin."""
     least = policy.overlap + policy.soak + SLACK
     if policy.rotate_after <= least:
         document.report(
@@ -30,6 +31,11 @@ def check_policy(document: Document, key: Key, policy: Policy) -> None:
             f"must be longer than overlap + soak + a day for retries, which is {write_duration(least)}; "
             "make it longer, or those shorter",
         )
+    for index, blackout in enumerate(policy.blackouts):
+        if policy.calendar.next_opening(blackout.begins) - blackout.begins > LONGEST_CLOSED:
+            document.report(
+                (*key, "blackouts", index), "leaves no opening within a year from its first day; shorten it"
+            )
 
 
 def check_targets(

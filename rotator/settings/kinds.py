@@ -6,7 +6,7 @@ A rule raises `ValueError` with what is wrong and what to do, never with the val
 from __future__ import annotations
 
 import re
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 from functools import partial
 from ipaddress import ip_address
 from typing import Annotated
@@ -20,6 +20,7 @@ _DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
 _LONGEST = timedelta(days=3650)
 _SEGMENT = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _HOST = re.compile(r"(?!-)[a-z0-9.-]{1,253}(?<![.-])")
+_DATE = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _DURATION_PATTERN = "^[1-9][0-9]{0,8}[smhdw]$"
 
@@ -58,6 +59,13 @@ Duration = Annotated[
 AnswerTime = Annotated[
     timedelta,
     PlainValidator(partial(read_duration, at_most=timedelta(minutes=5))),
+    PlainSerializer(write_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN}),
+]
+
+Spacing = Annotated[
+    timedelta,
+    PlainValidator(partial(read_duration, at_most=timedelta(hours=12))),
     PlainSerializer(write_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN}),
 ]
@@ -205,7 +213,7 @@ AppIdText = Annotated[
 Text = Annotated[str, AfterValidator(_check_text)]
 
 
-# --- Windows ----------------------------------------------------------------------------------------------
+# --- Windows and blackouts --------------------------------------------------------------------------------
 
 
 def _read_time(value: object) -> time:
@@ -213,6 +221,13 @@ def _read_time(value: object) -> time:
     if not found:
         raise ValueError('is no time of day; write it in quotes, with two digits each: "09:00"')
     return time(int(found[1]), int(found[2]))
+
+
+def _read_date(value: object) -> date:
+    try:
+        return date.fromisoformat(value if isinstance(value, str) and _DATE.fullmatch(value) else "")
+    except ValueError:
+        raise ValueError("is no day of this century; write year, month and day: `2026-12-24`") from None
 
 
 def _check_zone(value: str) -> str:
@@ -228,6 +243,12 @@ TimeOfDay = Annotated[
     PlainValidator(_read_time),
     PlainSerializer(lambda at: at.strftime("%H:%M"), return_type=str),
     WithJsonSchema({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
+]
+Day = Annotated[
+    date,
+    PlainValidator(_read_date),
+    PlainSerializer(date.isoformat, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"}),
 ]
 Zone = Annotated[str, AfterValidator(_check_zone), WithJsonSchema({"type": "string", "examples": ["Europe/Oslo"]})]
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from rotator.settings.document import Document, Key
 
 _ANY = "*"
-_SECTIONS = ("selections", "limits", "web", "control", "engine", "notify", "hooks", "log")
+_SECTIONS = ("selections", "web", "control", "engine", "notify", "hooks", "log")
 _KEYS: tuple[Key, ...] = (
     *((section,) for section in _SECTIONS),
-    *(("policies", _ANY, key) for key in ("usage", "wave", "backlog_spread", "notify", "hooks", "secret_source")),
+    *(("policies", _ANY, key) for key in ("usage", "notify", "hooks", "secret_source")),
     ("policies", _ANY, "overlap", "max"),
     *(("targets", _ANY, key) for key in ("overrides", "notify", "hooks", "secret_source", "usage")),
 )

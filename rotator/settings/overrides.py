@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PREFIX = "ROTATOR_"
-_SECTIONS = ("okta", "vaults", "policies", "targets", "state", "health")
-_NAMELESS = frozenset({"state", "health"})  # sections without names of somebody's choice
-_LISTS = frozenset({"write_to", "windows"})
+_SECTIONS = ("okta", "vaults", "policies", "targets", "limits", "state", "health")
+_NAMELESS = frozenset({"limits", "state", "health"})  # sections without names of somebody's choice
+_LISTS = frozenset({"write_to", "windows", "blackouts"})
 _SECRETS = {
     "token": "token_file",
     "private_key": "key_file",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from rotator.core.admission import Limits
 from rotator.core.model import (
     AppId,
     FieldNames,
@@ -18,8 +19,9 @@ from rotator.core.model import (
     Policy,
     Target,
     VerifySettings,
+    Wave,
 )
-from rotator.core.schedule import Window
+from rotator.core.schedule import Blackout, Window
 from rotator.settings.aliases import ALIAS, give_aliases
 from rotator.settings.checks import check_policy, check_targets
 from rotator.settings.connections import resolve_org, resolve_vault
@@ -30,7 +32,15 @@ from rotator.settings.later import refuse_later
 from rotator.settings.model import Listen, Org, Settings, State, Vault, nearest, staging_path
 from rotator.settings.overrides import apply_overrides
 from rotator.settings.places import state_url
-from rotator.settings.schema import Configuration, HealthSection, PolicySection, StateSection, TargetSection
+from rotator.settings.schema import (
+    Configuration,
+    HealthSection,
+    LimitsSection,
+    PolicySection,
+    StateSection,
+    TargetSection,
+    WaveSection,
+)
 from rotator.settings.schema_connections import OrgSection, VaultSection
 from rotator.settings.shown import shown_settings
 from rotator.settings.vendor_environment import fill_from_environment
@@ -62,6 +72,7 @@ def resolve(document: Document, around: Surroundings) -> Settings:
     policies = _policies(document, sections)
     targets = _targets(document, orgs, vaults, policies, sections=sections)
     state = _state(document, around, sections)
+    limits = _limits(document, sections)
     health = _health(document, sections)
     check_targets(document, targets, orgs, vaults)
     document.raise_problems()
@@ -74,6 +85,7 @@ def resolve(document: Document, around: Surroundings) -> Settings:
         policies=policies,
         targets=targets,
         state=state,
+        limits=limits,
         health=health,
         warnings=tuple(told(document.warnings)),
         shown=shown_settings(document, sections),
@@ -138,8 +150,15 @@ def _policy(name: str, section: PolicySection) -> Policy:
         reclaim_after=section.reclaim_after,
         on_unknown_value=OnUnknownValue(section.on_unknown_value),
         windows=tuple(Window(frozenset(each.days), each.since, each.to, each.zone) for each in section.windows),
+        blackouts=tuple(Blackout(each.first, each.to or each.first, each.zone) for each in section.blackouts),
         daily_cap=section.daily_cap,
+        wave=_wave(section.wave),
+        backlog_spread=section.backlog_spread or timedelta(0),
     )
+
+
+def _wave(section: WaveSection | None) -> Wave | None:
+    return Wave(section.canary, section.size, section.spacing) if section else None
 
 
 def _targets(
@@ -218,6 +237,15 @@ def _state(document: Document, around: Surroundings, sections: dict[Key, BaseMod
         return None
     password = secret_at(document, (*key, "password_file"), around)
     return State(section.url, password) if password else None
+
+
+def _limits(document: Document, sections: dict[Key, BaseModel]) -> Limits:
+    key: Key = ("limits",)
+    section = validated(document, key, LimitsSection) if document.has(key) else LimitsSection()
+    if section is None:
+        return Limits()
+    sections[key] = section
+    return Limits(section.urgent_at_once, section.urgent_share, section.failures)
 
 
 def _health(document: Document, sections: dict[Key, BaseModel]) -> Listen | None:

@@ -9,14 +9,18 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from rotator.core.model import FieldNames, Policy
+from rotator.core.admission import Limits
+from rotator.core.model import FieldNames, Policy, Wave
 from rotator.settings.kinds import (  # noqa: TC001 -- pydantic looks them up when it builds the models
     AppIdText,
+    Day,
     Duration,
+    Fraction,
     ListenAddress,
     Number,
     Path,
     Segment,
+    Spacing,
     Text,
     TimeOfDay,
     Zone,
@@ -26,6 +30,8 @@ from rotator.settings.state_url import StateUrl  # noqa: TC001 -- likewise
 
 _DEFAULT = Policy()
 _FIELDS = FieldNames()
+_LIMITS = Limits()
+_WAVE = Wave()
 
 
 # --- Policies ---------------------------------------------------------------------------------------------
@@ -49,6 +55,36 @@ class WindowSection(Section):
     since: TimeOfDay = Field(alias="from", description='In quotes: "09:00".')
     to: TimeOfDay = Field(description='In quotes: "16:00".')
     zone: Zone = Field(description="An IANA name; the times are wall time there.")
+
+
+class BlackoutSection(Section):
+    """Days on which no disruptive step may begin."""
+
+    first: Day = Field(alias="from", description="The first of them.")
+    to: Day | None = Field(default=None, description="The last of them. Absent: the first is the only one.")
+    zone: Zone = Field(description="An IANA name; the days are those of the calendar there.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> BlackoutSection:
+        if self.to is not None and self.to < self.first:
+            raise ValueError("ends before it begins; exchange `from` and `to`")
+        return self
+
+
+class WaveSection(Section):
+    """How many rotations of this policy begin together."""
+
+    canary: Number = Field(default=_WAVE.canary, ge=1, description="So many at first, after a day without.")
+    size: Number = Field(default=_WAVE.size, ge=1, description="So many in each wave after that.")
+    spacing: Spacing = Field(
+        default=written(_WAVE.spacing), description="The next wave begins so long after the last, at the earliest."
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> WaveSection:
+        if self.canary > self.size:
+            raise ValueError("has a `canary` larger than `size`; what goes first must not be more")
+        return self
 
 
 class PolicySection(Section):
@@ -80,6 +116,11 @@ class PolicySection(Section):
         default="block", description="What to do when Vault holds a value that neither Okta nor we know."
     )
     windows: list[WindowSection] = Field(default=[], description="When disruptive steps may begin. None: always.")
+    blackouts: list[BlackoutSection] = Field(default=[], max_length=50, description="Days on which they may not.")
+    wave: WaveSection | None = Field(default=None, description="Rotations in waves. Absent: each begins when due.")
+    backlog_spread: Duration | None = Field(
+        default=None, description="What is overdue when it is first seen begins within so long. Absent: at once."
+    )
     daily_cap: Number = Field(
         default=_DEFAULT.daily_cap, ge=1, le=20, description="The most secrets made for one target in 24 hours."
     )
@@ -129,6 +170,20 @@ class TargetSection(Section):
     )
 
 
+class LimitsSection(Section):
+    """More rotations than these are held back until a person has looked."""
+
+    urgent_at_once: Number = Field(
+        default=_LIMITS.urgent_at_once, ge=1, description="So many urgent ones may begin within a day."
+    )
+    urgent_share: Fraction = Field(
+        default=_LIMITS.urgent_share, ge=0, le=1, description="Or for so large a part of all targets, if that is more."
+    )
+    failures: Number = Field(
+        default=_LIMITS.failures, ge=1, description="After so many in a row that failed only one at a time is tried."
+    )
+
+
 class HealthSection(Section):
     """Where probes and Prometheus find the daemon: /livez, /readyz and /metrics, nothing else, no secrets."""
 
@@ -158,5 +213,6 @@ class Configuration(Section):
     vaults: dict[str, VaultSection] = Field(description="The Vaults, by alias; a single one may go without alias.")
     policies: dict[str, PolicySection] = Field(default={}, description="When and how to rotate, by name.")
     targets: dict[str, TargetSection] = Field(default={}, description="The apps whose secrets are kept fresh, by name.")
+    limits: LimitsSection = Field(default=LimitsSection(), description="Where the program stops and asks.")
     state: StateSection = Field(description="The state database. Absent: a file in the state directory.")
     health: HealthSection = Field(description="Where the daemon tells how it is. Absent: nowhere.")

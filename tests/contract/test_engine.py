@@ -141,7 +141,8 @@ async def test_what_several_ask_for_at_once_waits_once(conninfo: str) -> None:
 async def test_what_a_dead_member_was_at_is_done_by_another(conninfo: str) -> None:
     hands = Hands()
     engine = PostgresEngine(conninfo, at_once=1, heartbeat=BEAT)
-    with subprocess.Popen([sys.executable, "-c", CHILD, conninfo], stdout=subprocess.PIPE, text=True) as child:
+    argv = [sys.executable, "-c", CHILD, conninfo]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:  # noqa: ASYNC220 -- it ends at once
         async with AsyncExitStack() as around:
             asker = PostgresEngine(conninfo, at_once=1, heartbeat=BEAT)
             await around.enter_async_context(asker.serving(_hangs))

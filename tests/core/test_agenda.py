@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +12,7 @@ from rotator.core import backoff
 from rotator.core.actions import Block, Blocked, Rest, Waiting
 from rotator.core.agenda import LONGEST_LIMIT, SPREAD, Entry, Pace, State, is_due, next_entry, place_of
 from rotator.core.model import Policy
-from rotator.core.schedule import DAYS, Window
+from rotator.core.schedule import DAYS, Blackout, Window
 from rotator.errors import (
     BusyError,
     ConfigError,
@@ -83,6 +83,21 @@ def test_a_maintenance_window_is_met_when_it_opens_since_it_may_be_short() -> No
     for waiting in (Waiting.WINDOW, Waiting.NEXT_ROTATION):
         entry = next_entry(WINDOWED, Rest(opens, waiting), before=FRESH, now=NOON, pace=PACE, spread=1.0)
         assert entry.at == opens
+
+
+def test_the_end_of_a_blackout_is_met_by_all_within_minutes_where_no_window_bounds_it() -> None:
+    dark, opens = Blackout(date(2026, 6, 15), date(2026, 6, 15), "UTC"), NOON + 12 * HOUR
+    anywhen = replace(TARGET, policy=Policy(blackouts=(dark,)))
+    in_window = replace(WINDOWED, policy=replace(WINDOWED.policy, blackouts=(dark,)))
+    wait = Rest(opens, Waiting.WINDOW)
+
+    looks = [
+        next_entry(replace(each, name="t2"), wait, before=FRESH, now=opens - SECOND, pace=PACE, spread=1.0).at - opens
+        for each in (anywhen, in_window)
+    ]
+
+    assert timedelta(0) < looks[0] < SPREAD
+    assert looks[1] == timedelta(0)
 
 
 @pytest.mark.parametrize("waiting", [Waiting.ATTEMPT, Waiting.VERIFICATION])

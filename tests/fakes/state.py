@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rotator.core.admission import LONG_AGO, Admitted, Begun, Brake, Ledger
-from rotator.core.model import Reason
 from rotator.core.survey import NEW_STATE, new_state
 from rotator.errors import BusyError, RotatorError
 
@@ -169,12 +168,14 @@ class FakeGate:
     async def ask(self, wish: Wish) -> Admission:
         self.state.up()
         now = self.state.clock.now()
-        if any(begun.target == wish.target and begun.ended_at is None for begun in self.state.rotations):
+        if any(
+            begun.target == wish.target and begun.ended_at is None and begun.at >= now - LONG_AGO
+            for begun in self.state.rotations
+        ):
             return Admitted()
         answer = self.decide(wish, self._ledger(wish.target, now), now)
         if isinstance(answer, Admitted):
-            urgent = wish.reason is Reason.REVOKED
-            self.state.rotations.append(Begun(wish.target, wish.policy.name, urgent, now))
+            self.state.rotations.append(Begun(wish.target, wish.policy.name, wish.urgent, now))
         return answer
 
     async def ended(self, target: str, *, good: bool) -> None:

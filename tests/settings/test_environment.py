@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rotator.core.model import KvPath, Mode
+from rotator.core.schedule import Blackout
 from rotator.errors import ConfigError
 from rotator.settings import (
     AppRoleAuth,
@@ -45,6 +47,7 @@ APP = "0oa1example1example1"
                      id="a flag is one"),
         pytest.param("ROTATOR_TARGETS__BILLING__WRITE_TO__0__PATH", "x/y", "targets.billing.write_to[0].path", "x/y",
                      id="a list is entered by number"),
+        pytest.param("ROTATOR_LIMITS__FAILURES", "3", "limits.failures", "3", id="a key of a section without names"),
         pytest.param("ROTATOR_HEALTH__LISTEN", "0.0.0.0:8321", "health.listen", "0.0.0.0:8321",
                      id="a section without names is entered"),
         pytest.param("ROTATOR_STATE__URL", "sqlite:////a/b", "state.url", "sqlite:////a/b", id="the state's URL"),
@@ -55,6 +58,14 @@ def test_a_variable_replaces_a_key(tmp_path: Path, name: str, value: str, key: s
     settings = loaded(tmp_path, **{name: value})
 
     assert {each.key: each.value for each in settings.shown}[key] == shown
+
+
+def test_an_entry_of_a_list_may_come_from_variables_alone(tmp_path: Path) -> None:
+    first = "ROTATOR_POLICIES__PROD__BLACKOUTS__0"
+
+    settings = loaded(tmp_path, **{f"{first}__FROM": "2026-12-24", f"{first}__ZONE": "Europe/Oslo"})
+
+    assert settings.policies["prod"].blackouts == (Blackout(date(2026, 12, 24), date(2026, 12, 24), "Europe/Oslo"),)
 
 
 def test_a_short_form_is_not_entered(tmp_path: Path) -> None:

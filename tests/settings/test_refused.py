@@ -33,6 +33,10 @@ def sharing(shares: str) -> str:
     return changed("com\n    auth: {method: s", f"com\n    rate_share: {shares}\n    auth: {{method: s")
 
 
+def dark(days: str) -> str:
+    return changed("soak: 3d", f"blackouts: [{days}]")
+
+
 def wrong(text: str, line: int, said: str, *, name: str) -> object:
     return pytest.param(text, line, said, id=name)
 
@@ -261,6 +265,49 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
               "act on yet; choose another", name="approve"),
         wrong(changed("method: approle", "method: aws"), 8, "vaults.main.auth.method: is a value that this release does"
               " not act on yet", name="aws"),
+        # --- days on which nothing begins
+        wrong(dark("{from: 2027-01-03, to: 2026-12-20, zone: UTC}"), 10, "policies.prod.blackouts[0]: ends before it "
+              "begins; exchange `from` and `to`", name="a blackout that ends before it begins"),
+        wrong(dark("{from: 2026-2-30, zone: UTC}"), 10, "blackouts[0].from: is no day of this century; write year, "
+              "month and day: `2026-12-24`", name="a month of one digit"),
+        wrong(dark("{from: 2026-02-30, zone: UTC}"), 10, "blackouts[0].from: is no day of this century", name="a day "
+              "that there is not"),
+        wrong(dark("{from: 20261224, zone: UTC}"), 10, "blackouts[0].from: is no day of this century", name="a number"),
+        wrong(dark("{from: 2026-12-24, to: 2126-12-26, zone: UTC}"), 10, "blackouts[0].to: is no day of this century",
+              name="a century later"),
+        wrong(dark("{from: 2026-12-24}"), 10, "blackouts[0].zone: is missing; add it", name="a blackout nowhere"),
+        wrong(dark("{from: 2026-12-24, till: 2026-12-26, zone: UTC}"), 10, "blackouts[0].till: is no key that belongs "
+              "here", name="a misspelt key of a blackout"),
+        wrong(dark("{from: 2026-01-01, to: 2027-01-01, zone: UTC}"), 10, "policies.prod.blackouts[0]: leaves no "
+              "opening within a year from its first day; shorten it", name="a blackout of more than a year"),
+        wrong(dark("{from: 2026-07-01, to: 2027-01-02, zone: UTC}, {from: 2026-01-01, to: 2026-06-30, zone: UTC}"), 10,
+              "policies.prod.blackouts[1]: leaves no opening within a year", name="two of them, one after the other"),
+        wrong(dark("{from: 2026-01-01, to: 2026-12-31, zone: UTC}],"
+                   " windows: [{days: [sun], from: '09:00', to: '16:00', zone: UTC}"), 10,
+              "policies.prod.blackouts[0]: leaves no opening within a year", name="a year, and then no window"),
+        wrong(dark(", ".join(["{from: 2026-12-24, zone: UTC}"] * 51)), 10, "policies.prod.blackouts: has too many "
+              "entries; at most 50 make sense", name="too many"),
+        # --- waves and limits
+        wrong(changed("soak: 3d", "wave: {canary: 5, size: 4}"), 10, "policies.prod.wave: has a `canary` larger than "
+              "`size`; what goes first must not be more", name="a canary larger than a wave"),
+        wrong(changed("soak: 3d", "wave: {size: 0}"), 10, "policies.prod.wave.size: is too small; it must be at least",
+              name="an empty wave"),
+        wrong(changed("soak: 3d", "wave: {canary: 0}"), 10, "prod.wave.canary: is too small", name="no canary"),
+        wrong(changed("soak: 3d", "wave: {spacing: 1d}"), 10, "policies.prod.wave.spacing: is too long; at most 12h",
+              name="a wave that lasts a day"),
+        wrong(changed("soak: 3d", "wave: 20"), 10, "policies.prod.wave: must be a mapping", name="a number for a wave"),
+        wrong(changed("soak: 3d", "backlog_spread: 0d"), 10, "policies.prod.backlog_spread: is no time at all",
+              name="a spread of nothing"),
+        wrong(GOOD + "limits: {urgent_at_once: 0}\n", 16, "limits.urgent_at_once: is too small; it must be at least 1",
+              name="none at once"),
+        wrong(GOOD + "limits: {urgent_share: 1.5}\n", 16, "limits.urgent_share: is too large; it must be at most 1",
+              name="more than all targets"),
+        wrong(GOOD + "limits: {urgent_share: -0.1}\n", 16, "limits.urgent_share: is too small", name="less than none"),
+        wrong(GOOD + "limits: {failures: 0}\n", 16, "limits.failures: is too small; it must be at least 1",
+              name="no failures"),
+        wrong(GOOD + "limits: {failure: 5}\n", 16, "limits.failure: is no key that belongs here; did you mean "
+              "`failures`?", name="a misspelt limit"),
+        wrong(GOOD + "limits:\n", 16, "limits: is empty; fill it in or remove it", name="limits of nothing"),
         # --- how much of Okta's rate limits
         wrong(sharing("{routine: 0}"), 4, "okta.acme.rate_share.routine: is too small; it must be more than 0",
               name="a share of nothing"),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from rotator.core.admission import Limits
 from rotator.core.budget import Shares
-from rotator.core.model import KvPath, Mode, Onboard, OnUnknownValue, Policy
-from rotator.core.schedule import Window
+from rotator.core.model import KvPath, Mode, Onboard, OnUnknownValue, Policy, Wave
+from rotator.core.schedule import Blackout, Window
 from rotator.errors import ConfigError
 from rotator.settings import (
     AppRoleAuth,
@@ -75,7 +76,8 @@ def test_a_policy_has_every_key_that_is_written(tmp_path: Path) -> None:
         "{mode: auto, rotate_after: 90d, overlap: 7d, soak: 3d}",
         "{mode: manual, onboard: rotate, rotate_after: 12w, overlap: {min: 36h}, soak: 45m, reclaim_after: 10d,"
         ' on_unknown_value: rotate, daily_cap: 2, windows: [{days: [sat, sun], from: "22:30", to: "04:00",'
-        " zone: Europe/Oslo}]}",
+        " zone: Europe/Oslo}], blackouts: [{from: 2026-12-20, to: 2027-01-03, zone: Europe/Oslo}, {from: 2027-05-17,"
+        " zone: UTC}], wave: {canary: 2, size: 30, spacing: 90s}, backlog_spread: 30d}",
     )
 
     assert loaded(tmp_path, text).policies["prod"] == Policy(
@@ -88,7 +90,13 @@ def test_a_policy_has_every_key_that_is_written(tmp_path: Path) -> None:
         reclaim_after=timedelta(days=10),
         on_unknown_value=OnUnknownValue.ROTATE,
         windows=(Window(frozenset({"sat", "sun"}), time(22, 30), time(4), "Europe/Oslo"),),
+        blackouts=(
+            Blackout(date(2026, 12, 20), date(2027, 1, 3), "Europe/Oslo"),
+            Blackout(date(2027, 5, 17), date(2027, 5, 17), "UTC"),
+        ),
         daily_cap=2,
+        wave=Wave(canary=2, size=30, spacing=timedelta(seconds=90)),
+        backlog_spread=timedelta(days=30),
     )
 
 
@@ -96,6 +104,28 @@ def test_the_defaults_of_a_policy_are_those_of_the_model(tmp_path: Path) -> None
     settings = loaded(tmp_path, changed("{mode: auto, rotate_after: 90d, overlap: 7d, soak: 3d}", "{}"))
 
     assert settings.policies["prod"] == Policy(name="prod")
+
+
+def test_a_wave_of_which_nothing_is_told_is_that_of_the_model(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, changed("soak: 3d", "wave: {}"))
+
+    assert settings.policies["prod"].wave == Wave()
+
+
+@pytest.mark.parametrize(
+    ("written", "limits"),
+    [
+        pytest.param("", Limits(), id="none"),
+        pytest.param("limits: {}\n", Limits(), id="no limit of them"),
+        pytest.param("limits: {urgent_share: 0}\n", Limits(urgent_share=0), id="one"),
+        pytest.param("limits: {urgent_at_once: 9, urgent_share: 0.5, failures: 3}\n", Limits(9, 0.5, 3), id="all"),
+    ],
+)
+def test_the_limits_are_resolved_whatever_is_left_out(tmp_path: Path, written: str, limits: Limits) -> None:
+    settings = loaded(tmp_path, GOOD + written)
+
+    assert settings.limits == limits
+    assert {each.key for each in settings.shown} >= {"limits.urgent_at_once", "limits.failures"}
 
 
 @pytest.mark.parametrize(
