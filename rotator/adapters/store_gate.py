@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Decide = Callable[[Wish, Ledger, datetime], Admission]
 
 KEPT = timedelta(days=30)
-URGENT = frozenset({Reason.REVOKED})  # consumers are cut off
+URGENT = frozenset({Reason.REVOKED, Reason.UNKNOWN_VALUE})  # consumers are cut off
 _COLUMNS = (
     rotation.c.target,
     rotation.c.policy,

@@ -58,6 +58,18 @@ async def test_what_is_admitted_stands_in_the_ledger_of_all_members(state: State
     assert now == NOON + timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("reason", list(Reason))
+async def test_urgent_is_where_consumers_are_cut_off(state: StateWorld, reason: Reason) -> None:
+    deciding = Deciding()
+    member = await state.member(decide=deciding)
+
+    await member.gate.ask(wish("a", reason))
+    await member.gate.ask(wish("b"))
+
+    ((begun,),) = [ledger.begun for ledger, _ in deciding.shown[1:]]
+    assert begun.urgent is (reason in {Reason.REVOKED, Reason.UNKNOWN_VALUE})
+
+
 async def test_what_has_to_wait_is_not_counted(state: StateWorld) -> None:
     deciding = Deciding(places=0)
     member = await state.member(decide=deciding)

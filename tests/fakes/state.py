@@ -174,7 +174,7 @@ class FakeGate:
             return Admitted()
         answer = self.decide(wish, self._ledger(wish.target, now), now)
         if isinstance(answer, Admitted):
-            urgent = wish.reason is Reason.REVOKED
+            urgent = wish.reason in {Reason.REVOKED, Reason.UNKNOWN_VALUE}
             self.state.rotations.append(Begun(wish.target, wish.policy.name, urgent, now))
         return answer
 
