@@ -89,11 +89,15 @@ def cluster_or_skip() -> Iterator[Cluster]:
     try:
         cluster.make()
         cluster.start()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    try:
         cluster.execute(f"CREATE ROLE guarded LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
         cluster.execute("CREATE ROLE guest LOGIN")
         yield cluster
-        cluster.stop()
     finally:
+        cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

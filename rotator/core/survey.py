@@ -27,7 +27,7 @@ _HINT = (
 
 def new_state(since: datetime) -> Brake:
     """Return the brake that a new state database begins with."""
-    return Brake(since, NEW_STATE, "It is released by itself unless something speaks against it.")
+    return Brake(since, NEW_STATE, "`rotator resume --all` lets it go on.")
 
 
 def unfinished(targets: Collection[str], looks: Mapping[str, LastLook]) -> int:

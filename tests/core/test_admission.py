@@ -132,14 +132,14 @@ def test_a_wait_for_a_person_says_how_many_and_how_to_go_on() -> None:
 
     assert answer == Wait(
         None,
-        "6 secrets that were revoked or unknown were replaced within an hour; 5 may be",
+        "6 secrets that were revoked or unknown were replaced within a day; 5 may be",
         "Find out what revoked them; `rotator resume --all` lets them go on.",
         breaker="amount",
     )
 
 
-def test_urgent_ones_of_more_than_an_hour_ago_count_no_more() -> None:
-    many = [begun(60, urgent=True) for _ in range(9)]
+def test_urgent_ones_of_more_than_a_day_ago_count_no_more() -> None:
+    many = [begun(24 * 60, urgent=True) for _ in range(9)]
 
     assert asked(wish(reason=Reason.REVOKED), ledger(*many)) == Admitted()
 

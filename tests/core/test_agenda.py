@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.adapters.store_leases import LASTING
 from rotator.core import backoff
 from rotator.core.actions import Block, Blocked, Rest, Waiting
-from rotator.core.agenda import LONGEST_LIMIT, SPREAD, Entry, Pace, State, is_due, next_entry, place_of
+from rotator.core.agenda import BUSY, LONGEST_LIMIT, SPREAD, Entry, Pace, State, is_due, next_entry, place_of
 from rotator.core.model import Policy
 from rotator.core.schedule import DAYS, Blackout, Window
 from rotator.errors import (
@@ -180,10 +181,11 @@ def test_a_rate_limit_without_a_time_is_a_failure_like_any_other() -> None:
     assert after(RateLimitedError("429")).failures == 1
 
 
-def test_whoever_is_busy_elsewhere_is_looked_at_again_at_the_next_tick() -> None:
+def test_whoever_is_busy_elsewhere_is_looked_at_again_within_seconds() -> None:
     entry = after(BusyError("process 7"), before=Entry(NOON, State.FAILING, failures=2))
 
-    assert entry == Entry(NOON + PACE.tick, State.BUSY, failures=2)
+    assert entry == Entry(NOON + BUSY, State.BUSY, failures=2)
+    assert timedelta(seconds=30) - LASTING > BUSY, "a dead holder's target is taken over within half a minute"
 
 
 # --- clocks ---------------------------------------------------------------------------------------------------
