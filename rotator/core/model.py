@@ -288,6 +288,7 @@ class Target:
     verify: VerifySettings = VerifySettings()
     settle: timedelta = timedelta(seconds=35)  # effect limit + propagation: after it a create has arrived or never will
     conflict: str | None = None  # another target that shares the app or the path
+    only_observed: str = ""  # why, and what to do, where that is so whatever the configuration's policy says
 
 
 # --- Proof ------------------------------------------------------------------------------------------------

@@ -120,7 +120,8 @@ def _tiding(outcome: Outcome, entry: Entry) -> Tiding | None:
         case Rest(waiting=Waiting.PAUSED, detail=detail):
             return Tiding("info", "target_paused", detail)
     if outcome.planned is not None:
-        return Tiding("info", "target_observed", f"would {type(outcome.planned).__name__}", "Its policy observes.")
+        why = outcome.target.only_observed or "its policy observes"
+        return Tiding("info", "target_observed", f"would {type(outcome.planned).__name__}", f"Only looked at: {why}.")
     if outcome.ending.waiting is Waiting.TOLD and outcome.ending.detail:
         return Tiding("info", "target_due", outcome.ending.detail, f"Run `rotator rotate {outcome.target.name}`.")
     return None

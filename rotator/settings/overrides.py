@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PREFIX = "ROTATOR_"
-_SECTIONS = ("okta", "vaults", "policies", "targets", "health")
+_SECTIONS = ("okta", "vaults", "policies", "targets", "selections", "health")
 _NAMELESS = frozenset({"health"})  # sections without names of somebody's choice
 _LISTS = frozenset({"write_to", "windows"})
 _SECRETS = {

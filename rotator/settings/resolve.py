@@ -5,43 +5,34 @@ A section that is wrong is left out and what refers to it is not blamed for that
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rotator.core.model import (
-    AppId,
-    FieldNames,
-    KvPath,
     Mode,
     Onboard,
     OnUnknownValue,
     Policy,
-    Target,
-    VerifySettings,
 )
 from rotator.core.schedule import Window
 from rotator.settings.aliases import ALIAS, give_aliases
-from rotator.settings.checks import check_policy, check_targets
+from rotator.settings.checks import check_policy, check_selections, check_targets
 from rotator.settings.connections import resolve_org, resolve_vault
-from rotator.settings.document import Document, Origin, told
+from rotator.settings.document import Document, told
 from rotator.settings.explain import validated
 from rotator.settings.later import refuse_later
-from rotator.settings.model import Listen, Org, Settings, Vault, nearest, staging_path
+from rotator.settings.model import Listen, Org, Settings, Vault, nearest
 from rotator.settings.overrides import apply_overrides
-from rotator.settings.schema import Configuration, HealthSection, PolicySection, TargetSection
+from rotator.settings.schema import Configuration, HealthSection, PolicySection
 from rotator.settings.schema_connections import OrgSection, VaultSection
 from rotator.settings.shown import shown_settings
+from rotator.settings.targets import resolve_selections, resolve_targets
 from rotator.settings.vendor_environment import fill_from_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pydantic import BaseModel
 
     from rotator.settings.document import Key
     from rotator.settings.files import Surroundings
-
-SLACK = timedelta(seconds=10)  # clocks, queues and retries between our answer limit and the effect
 
 
 def resolve(document: Document, around: Surroundings) -> Settings:
@@ -57,11 +48,13 @@ def resolve(document: Document, around: Surroundings) -> Settings:
     orgs = _orgs(document, around, sections)
     vaults = _vaults(document, around, sections)
     policies = _policies(document, sections)
-    targets = _targets(document, orgs, vaults, policies, sections=sections)
+    targets = resolve_targets(document, orgs, vaults, policies, sections=sections)
+    selections = resolve_selections(document, orgs, vaults, policies, sections=sections)
     health = _health(document, sections)
     check_targets(document, targets, orgs, vaults)
+    check_selections(document, selections, targets, orgs=orgs, vaults=vaults)
     document.raise_problems()
-    if not targets:
+    if not targets and not selections:
         document.warn((), "there is no target yet; add your apps under `targets`")
     return Settings(
         orgs=orgs,
@@ -71,6 +64,7 @@ def resolve(document: Document, around: Surroundings) -> Settings:
         health=health,
         warnings=tuple(told(document.warnings)),
         shown=shown_settings(document, sections),
+        selections=selections,
     )
 
 
@@ -109,7 +103,7 @@ def _vaults(document: Document, around: Surroundings, sections: dict[Key, BaseMo
 
 
 def _policies(document: Document, sections: dict[Key, BaseModel]) -> dict[str, Policy]:
-    if any("policy" not in entry for _, entry in document.names("targets")):
+    if any("policy" not in entry for kind in ("targets", "selections") for _, entry in document.names(kind)):
         document.data["policies"].setdefault(ALIAS, {})
     found = {}
     for name in document.data["policies"]:
@@ -133,65 +127,6 @@ def _policy(name: str, section: PolicySection) -> Policy:
         on_unknown_value=OnUnknownValue(section.on_unknown_value),
         windows=tuple(Window(frozenset(each.days), each.since, each.to, each.zone) for each in section.windows),
         daily_cap=section.daily_cap,
-    )
-
-
-def _targets(
-    document: Document,
-    orgs: Mapping[str, Org],
-    vaults: Mapping[str, Vault],
-    policies: Mapping[str, Policy],
-    *,
-    sections: dict[Key, BaseModel],
-) -> tuple[Target, ...]:
-    found = []
-    for name, entry in document.data["targets"].items():
-        key: Key = ("targets", name)
-        if isinstance(entry, dict):
-            _fill_in_only(document, key, "org", document.data["okta"])
-            _fill_in_only(document, key, "vault", document.data["vaults"])
-        section = validated(document, key, TargetSection)
-        if section is None or not _names_lead_somewhere(document, key, section):
-            continue
-        sections[key] = section
-        org, vault, policy = orgs.get(section.org), vaults.get(section.vault), policies.get(section.policy)
-        if org and vault and policy:
-            found.append(_target(name, section, org, vault=vault, policy=policy))
-    return tuple(found)
-
-
-def _fill_in_only(document: Document, key: Key, name: str, choices: Mapping[str, Any]) -> None:
-    if len(choices) == 1 and not document.has((*key, name)):
-        document.put((*key, name), next(iter(choices)), Origin("the only one"))
-
-
-def _names_lead_somewhere(document: Document, key: Key, section: TargetSection) -> bool:
-    fine = True
-    for name, wanted, where in (
-        ("org", section.org, "okta"),
-        ("vault", section.vault, "vaults"),
-        ("policy", section.policy, "policies"),
-    ):
-        if wanted not in document.data[where] and (where, wanted) not in document.told:
-            document.report((*key, name), f"is no name under `{where}`; {nearest(wanted, document.data[where])}")
-            fine = False
-    return fine
-
-
-def _target(name: str, section: TargetSection, org: Org, *, vault: Vault, policy: Policy) -> Target:
-    destination = section.write_to[0]
-    verify = section.verify_
-    return Target(
-        name=name,
-        org=org.alias,
-        vault=vault.alias,
-        app_id=AppId(section.app_id),
-        consumer=KvPath(destination.mount, destination.path),
-        staging=staging_path(org, vault, section.app_id),
-        policy=policy,
-        fields=FieldNames(destination.fields.client_id, destination.fields.client_secret),
-        verify=VerifySettings(verify.authorization_server, verify.scope),
-        settle=org.answer_within + org.propagation + vault.answer_within + SLACK,
     )
 
 

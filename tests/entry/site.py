@@ -69,6 +69,7 @@ class Site:
     answer_within: str = "5s"
     propagation: str = "5s"
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    selections: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.box.okta.add_authorization_server("default", scopes=[SCOPE], default_scopes=[SCOPE])
@@ -159,6 +160,7 @@ class Site:
             },
             "policies": {"default": "POLICY", "observing": {"mode": "observe"}, "manual": {"mode": "manual"}},
             "targets": self.targets,
+            "selections": self.selections,
         }
         file.write_text(json.dumps(document).replace('"POLICY"', self.policy))
         file.chmod(0o600)
