@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 MAKERS: dict[str, Callable[[], Roster]] = {"fake": FakeRoster, "while a run lasts": PassingRoster}
 
 
-@pytest.fixture(params=MAKERS.values(), ids=MAKERS)
+@pytest.fixture(params=[*MAKERS])
 def roster(request: pytest.FixtureRequest) -> Roster:
-    made: Roster = request.param()
-    return made
+    return MAKERS[request.param]()
 
 
 def member(app_id: str, selection: str = "services") -> Member:

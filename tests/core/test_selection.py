@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -51,7 +51,7 @@ SITES = Sites(
 )
 
 
-def app(number: int | str, label: str | None = None, **traits: object) -> App:
+def app(number: int | str, label: str | None = None, **traits: Any) -> App:
     app_id = f"0oa{number}"
     plain = App(
         id=AppId(app_id),
@@ -64,17 +64,17 @@ def app(number: int | str, label: str | None = None, **traits: object) -> App:
         grant_types=frozenset(),
         dpop_bound=False,
     )
-    return replace(plain, **traits)  # type: ignore[arg-type] -- what a test says it is
+    return replace(plain, **traits)
 
 
 def apps(*numbers: int) -> list[App]:
     return [app(number) for number in numbers]
 
 
-def member(number: int, selection: str = "services", **traits: object) -> Member:
+def member(number: int, selection: str = "services", **traits: Any) -> Member:
     app_id = f"0oa{number}"
     plain = Member(selection, AppId(app_id), ClientId(app_id), f"svc-{number}", NOON, newcomer=False)
-    return replace(plain, **traits)  # type: ignore[arg-type] -- what a test says it is
+    return replace(plain, **traits)
 
 
 def members(*numbers: int) -> list[Member]:
@@ -425,7 +425,7 @@ def test_a_member_is_a_target_like_the_others_but_for_its_ids() -> None:
                      "its selection does not match it any more, as seen at 2026-11-23 12:00 UTC", id="gone"),
     ],
 )  # fmt: skip
-def test_a_target_says_why_it_is_only_observed(traits: dict[str, object], why: str) -> None:
+def test_a_target_says_why_it_is_only_observed(traits: dict[str, Any], why: str) -> None:
     target = SERVICES.target_of(member(1, **traits))
 
     assert target.only_observed == why

@@ -236,7 +236,7 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
         wrong(selecting(path="apps/../{app_id}"), 20, "write_to[0].path: has a part that is empty, `.` or `..`",
               name="a path of many that climbs"),
         wrong(selecting(path="rotator/staging/{app_id}").replace('mount: kv, path: "r', 'mount: secret, path: "r'), 20,
-              "selections.services.write_to[0].path: lies in the staging area, which is wiped", name="staging for many"),
+              "selections.services.write_to[0].path: lies in the staging area", name="staging for many"),
         wrong(selecting(more="newcomers: welcome"), 21, "selections.services.newcomers: must be `observe` or `policy`",
               name="an unknown welcome"),
         wrong(selecting(more="max_matches: 0"), 21, "selections.services.max_matches: is too small; it must be at least"
