@@ -384,7 +384,8 @@ def test_an_org_that_cannot_be_asked_changes_nothing() -> None:
     error = UnavailableError("no answer")
 
     assert put_off(SERVICES, error, known=members(1, 2)).members == tuple(members(1, 2))
-    assert put_off(SERVICES, error, known=()) == put_off(SERVICES, UnavailableError("no answer at 12:01"), known=())
+    other = UnavailableError("no answer at 12:01", hint="Wait until 12:02.")
+    assert put_off(SERVICES, error, known=()) == put_off(SERVICES, other, known=())
 
 
 def test_more_matches_than_are_allowed_change_nothing() -> None:

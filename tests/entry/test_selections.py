@@ -396,6 +396,15 @@ def test_adopt_takes_a_member_and_not_a_selection_of_several(fleet: Fleet) -> No
     assert fleet.rotated(app)
 
 
+def test_adopt_says_why_it_cannot_tell_who_is_meant(fleet: Fleet) -> None:
+    fleet.box.faults.answer(503, LISTS, body={}, times=None)
+
+    ran = fleet.site.run("adopt", "services")
+
+    assert ran.code == 5
+    assert "is a selection with" not in ran.err
+
+
 def test_what_a_command_finds_out_is_in_the_log(fleet: Fleet) -> None:
     fleet.add("svc-1")
     key = fleet.box.okta.add_app("svc-key", auth_method="private_key_jwt")
