@@ -13,17 +13,19 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rotator.core import selection as core
+from rotator.core import membership as core
 from rotator.core.budget import Haste, in_haste
-from rotator.core.selection import next_members, put_off, targets_of, unlisted
+from rotator.core.membership import next_members, put_off, unlisted
+from rotator.core.selection import targets_of
 from rotator.errors import ConfigError, MissingError, RotatorError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from rotator.core.membership import Notice, Selected
     from rotator.core.model import App, Target
-    from rotator.core.selection import Member, Notice, Selected, Selection, Wanted
+    from rotator.core.selection import Member, Selection, Wanted
     from rotator.ports import Clock, OktaAdmin, Roster
 
     OktaOf = Callable[[str], OktaAdmin]  # by the org's alias; `ConfigError` if it cannot even be tried

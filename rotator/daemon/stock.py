@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from rotator.core.selection import Kind
+from rotator.core.membership import Kind
 from rotator.errors import RotatorError
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rotator.app.inventory import Stock
+    from rotator.core.membership import Notice
     from rotator.core.model import Target
-    from rotator.core.selection import Notice
     from rotator.ports import Clock
 
 EVERY = timedelta(hours=1)

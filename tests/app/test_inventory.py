@@ -10,8 +10,9 @@ import pytest
 
 from rotator.app.inventory import FEW, let_in, take_stock
 from rotator.core.budget import Haste, Share, haste, in_haste
+from rotator.core.membership import Kind
 from rotator.core.model import AppId, KvPath, Mode, Target
-from rotator.core.selection import Kind, Selection
+from rotator.core.selection import Selection
 from rotator.core.sharing import Sites, VaultSite
 from rotator.errors import ConfigError, InvariantError, MissingError, RefusedError, UnavailableError
 from tests.app.small_world import AUTO

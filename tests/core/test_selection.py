@@ -8,20 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rotator.core.membership import Kind, Notice, Selected, let_in, next_members, put_off, unlisted
 from rotator.core.model import App, AppId, AuthMethod, ClientId, KvPath, Mode, Policy, Target
-from rotator.core.selection import (
-    Kind,
-    Member,
-    Newcomers,
-    Notice,
-    Selected,
-    Selection,
-    let_in,
-    next_members,
-    put_off,
-    targets_of,
-    unlisted,
-)
+from rotator.core.selection import Member, Newcomers, Selection, targets_of
 from rotator.core.sharing import Sites, VaultSite
 from rotator.errors import RefusedError, UnavailableError
 from tests.fakes.okta import NOON

@@ -10,7 +10,7 @@ import pytest
 
 from rotator.app.inventory import let_in, take_stock
 from rotator.app.reconcile import reconcile
-from rotator.core.selection import Kind
+from rotator.core.membership import Kind
 from rotator.sandbox.journal import Wanted
 from rotator.sandbox.okta_console import GivenSecret
 from rotator.sandbox.okta_state import AdminRole
