@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rotator.adapters.no_state import NoJournal, OpenGate
+from rotator.adapters.no_state import NoJournal, OpenGate, PassingRoster
 from rotator.app.observe import World
 from rotator.errors import RotatorError
 from rotator.settings import AppRoleAuth, JwtAuth, KubernetesAuth, PrivateKeyJwtAuth, SswsAuth, TokenAuth
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rotator.adapters.vault_connection import Auth, VaultConnection
     from rotator.adapters.vault_kv import VaultKv
     from rotator.core.model import Target
-    from rotator.ports import Clock, Leases, OktaAdmin, OktaLog, Progress, TokenEndpoint
+    from rotator.ports import Clock, Leases, OktaAdmin, OktaLog, Progress, Roster, TokenEndpoint
     from rotator.settings import Org, Settings, Vault
     from rotator.wiring_state import State
 
@@ -84,16 +84,15 @@ class Worlds:
         self._warn = warn
         self._sleep = sleep
         self._mint = RandomMint()
+        self.roster: Roster = PassingRoster()
         self._orgs: dict[str, _OrgPorts] = {}
         self._vaults: dict[str, VaultKv] = {}
 
     def of(self, target: Target) -> World:
         """Return the ports for a target; `ConfigError` if its org or its Vault cannot even be tried."""
-        if target.org not in self._orgs:
-            self._orgs[target.org] = self._open_org(self._settings.orgs[target.org])
+        org = self._org(target.org)
         if target.vault not in self._vaults:
             self._vaults[target.vault] = self._open_vault(self._settings.vaults[target.vault])
-        org = self._orgs[target.org]
         return World(
             okta=org.okta,
             log=org.log,
@@ -106,6 +105,10 @@ class Worlds:
             gate=self._gate,
             journal=self._journal,
         )
+
+    def okta_of(self, alias: str) -> OktaAdmin:
+        """Return the apps of an org; `ConfigError` if it cannot even be tried."""
+        return self._org(alias).okta
 
     async def keep_alive(self) -> dict[str, RotatorError | None]:
         """Renew the logins at Vaults that are due; return what came of it, by alias."""
@@ -142,6 +145,11 @@ class Worlds:
         else:
             self._leases = _leases(settings, self._leases_in)
         return left
+
+    def _org(self, alias: str) -> _OrgPorts:
+        if alias not in self._orgs:
+            self._orgs[alias] = self._open_org(self._settings.orgs[alias])
+        return self._orgs[alias]
 
     def _open_org(self, org: Org) -> _OrgPorts:
         from rotator.adapters.okta_admin import OktaSdkAdmin

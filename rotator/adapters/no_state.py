@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 from rotator.core.admission import Admitted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rotator.core.admission import Admission, Wish
     from rotator.core.history import Deed, Ended
+    from rotator.core.model import AppId
+    from rotator.core.selection import Member
 
 
 class OpenGate:
@@ -31,3 +35,23 @@ class NoJournal:
 
     async def ended(self, number: int, deed: Deed, how: Ended, detail: str, *, request_id: str | None = None) -> None:
         """Keep nothing."""
+
+
+class PassingRoster:
+    """Knows members as long as the run lasts: all that a listing brings are newcomers to it."""
+
+    def __init__(self) -> None:
+        """Know nobody yet."""
+        self._members: dict[tuple[str, AppId], Member] = {}
+
+    async def members(self) -> tuple[Member, ...]:
+        """Return all of them, in order."""
+        return tuple(self._members[key] for key in sorted(self._members))
+
+    async def note(self, members: Sequence[Member]) -> None:
+        """Write these anew."""
+        self._members.update({(member.selection, member.app_id): member for member in members})
+
+    async def drop(self, selection: str) -> None:
+        """Forget a selection."""
+        self._members = {key: member for key, member in self._members.items() if key[0] != selection}

@@ -170,9 +170,11 @@ member = Table(
     metadata,
     Column("selection", Line, primary_key=True),
     Column("app_id", Line, primary_key=True),
+    Column("client_id", Line, nullable=False),
     Column("label", Line, nullable=False),
     Column("since", Moment, nullable=False),
     Column("newcomer", Boolean, nullable=False),
     Column("gone_since", Moment),
+    Column("doubted_since", Moment),
     comment="Which apps each selection matched when it was last listed.",
 )

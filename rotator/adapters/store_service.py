@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 _MEMBER = (
     member.c.selection,
     member.c.app_id,
+    member.c.client_id,
     member.c.label,
     member.c.since,
     member.c.newcomer,
     member.c.gone_since,
+    member.c.doubted_since,
 )
 
 

@@ -9,7 +9,7 @@ import rich_click as click
 
 from rotator.cli.options import Invocation, config_option, output_option
 from rotator.cli.passes import carry_on, tell
-from rotator.cli.session import chosen, target_arguments
+from rotator.cli.session import target_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,12 +74,18 @@ def rotate(
     """
     from rotator.app.reconcile import Patience
 
-    settings, targets = _meant(invocation, names, everything=everything, fileless=fileless)
-    if force and not dry_run:
-        _refuse_observers(targets)
+    settings = _meant(invocation, names, everything=everything, fileless=fileless)
     patience = Patience(timedelta(seconds=wait))
     reports = carry_on(
-        invocation, settings, targets, output=output, patience=patience, told=True, force=force, dry_run=dry_run
+        invocation,
+        settings,
+        names,
+        output=output,
+        check=_refuse_observers if force and not dry_run else None,
+        patience=patience,
+        told=True,
+        force=force,
+        dry_run=dry_run,
     )
     return tell(reports, output=output, command="rotate", blocks=True)
 
@@ -100,15 +106,14 @@ def reconcile(invocation: Invocation, /, names: tuple[str, ...], output: str) ->
     from rotator.app.reconcile import ONE_PASS
 
     settings = invocation.settings()
-    targets = chosen(settings, names)
-    reports = carry_on(invocation, settings, targets, output=output, patience=ONE_PASS)
+    reports = carry_on(invocation, settings, names, output=output, patience=ONE_PASS)
     return tell(reports, output=output, command="reconcile")
 
 
 def _meant(
     invocation: Invocation, names: Sequence[str], *, everything: bool, fileless: dict[str, str | None]
-) -> tuple[Settings, tuple[Target, ...]]:
-    """Return the settings and the targets that the arguments mean."""
+) -> Settings:
+    """Return the settings that the arguments mean."""
     from rotator import settings as configuration
 
     app, to = fileless["app"], fileless["to"]
@@ -119,13 +124,11 @@ def _meant(
     if app is None or to is None:
         if fileless["scope"] or fileless["authorization_server"]:
             raise click.UsageError("--scope and --authorization-server go with --app; else they stand under `verify`.")
-        settings = invocation.settings()
-        return settings, chosen(settings, names)
+        return invocation.settings()
     fields = (str(fileless["client_id_field"]), str(fileless["client_secret_field"]))
-    settings = configuration.fileless(
+    return configuration.fileless(
         app, to, authorization_server=fileless["authorization_server"], scope=fileless["scope"], fields=fields
     )
-    return settings, settings.targets
 
 
 def _refuse_observers(targets: Sequence[Target]) -> None:
@@ -136,11 +139,16 @@ def _refuse_observers(targets: Sequence[Target]) -> None:
     if observers:
         raise ConfigError(
             [
-                f"--force cannot rotate {target.name}: its policy `{target.policy.name}` observes and lets nothing be"
-                " done; set `mode: manual` or `auto`, or ask with --dry-run"
+                f"--force cannot rotate {target.name}: {_why_observed(target)}, or ask with --dry-run"
                 for target in observers
             ]
         )
+
+
+def _why_observed(target: Target) -> str:
+    if target.only_observed:
+        return f"it is only observed, since {target.only_observed}"
+    return f"its policy `{target.policy.name}` observes and lets nothing be done; set `mode: manual` or `auto`"
 
 
 @click.command()
@@ -161,12 +169,12 @@ def adopt(invocation: Invocation, /, name: str, *, secret_id: str | None, yes: b
     from rotator.app.operate import adopt as adopt_it
     from rotator.cli import findings
     from rotator.cli.output import print_json, print_lines
-    from rotator.cli.session import run
+    from rotator.cli.session import chosen_one, run
 
     settings = invocation.settings()
-    (target,) = chosen(settings, [name])
 
     async def work(worlds: Worlds) -> Adopted:
+        target = await chosen_one(settings, name, worlds)
         confirm = _agreed if yes else _asked
         return await adopt_it(target, worlds.of(target), secret_id=secret_id, confirm=confirm)
 

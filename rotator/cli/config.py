@@ -29,11 +29,13 @@ def validate(invocation: Invocation, output: str) -> int:
         "vaults": len(settings.vaults),
         "policies": len(settings.policies),
         "targets": len(settings.targets),
+        "selections": len(settings.selections),
     }
     if output == "json":
         print_json({"valid": True, **counts, "warnings": list(settings.warnings)})
     else:
-        print(", ".join(_counted(number, word) for word, number in counts.items()) + ": all fine")
+        counted = [_counted(number, word) for word, number in counts.items() if number or word == "targets"]
+        print(", ".join(counted) + ": all fine")
     return 0
 
 

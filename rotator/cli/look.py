@@ -41,7 +41,7 @@ def plan(invocation: Invocation, /, names: tuple[str, ...], *, detailed_exitcode
     if it were let, is told as well.
     """
     settings = invocation.settings()
-    reports = carry_on(invocation, settings, chosen(settings, names), output=output, dry_run=True)
+    reports = carry_on(invocation, settings, names, output=output, dry_run=True)
     code = tell(reports, output=output, command="plan")
     if not detailed_exitcode:
         return code
@@ -65,12 +65,11 @@ def status(invocation: Invocation, /, names: tuple[str, ...], output: str) -> in
     from rotator.cli import findings
 
     settings = invocation.settings()
-    targets = chosen(settings, names)
 
     async def work(target: Target, world: World) -> Finding:
         return findings.of_look(await look_at(target, world), world.clock.now())
 
-    return _tell(_found(invocation, settings, targets, work, output=output), "status", findings.STATUS, output=output)
+    return _tell(_found(invocation, settings, names, work, output=output), "status", findings.STATUS, output=output)
 
 
 @click.command()
@@ -87,18 +86,17 @@ def verify(invocation: Invocation, /, names: tuple[str, ...], output: str) -> in
     from rotator.cli import findings
 
     settings = invocation.settings()
-    targets = chosen(settings, names)
 
     async def work(target: Target, world: World) -> Finding:
         return findings.of_proof(await try_it(target, world))
 
-    return _tell(_found(invocation, settings, targets, work, output=output), "verify", findings.VERIFY, output=output)
+    return _tell(_found(invocation, settings, names, work, output=output), "verify", findings.VERIFY, output=output)
 
 
 def _found(
     invocation: Invocation,
     settings: Settings,
-    targets: Sequence[Target],
+    names: Sequence[str],
     work: Callable[[Target, World], Awaitable[Finding]],
     *,
     output: str,
@@ -113,7 +111,9 @@ def _found(
         return findings.of_error(target, error)
 
     async def look(worlds: Worlds) -> tuple[Finding, ...]:
-        return await each(targets, lambda target: work(target, worlds.of(target)), failed=failed)
+        who = await chosen(settings, names, worlds)
+        found = await each(who.targets, lambda target: work(target, worlds.of(target)), failed=failed)
+        return (*found, *(findings.of_error(selection, error) for selection, error in who.lost))
 
     return run(invocation, settings, look, output=output)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from rotator.cli.output import print_json, print_lines, print_table
 from rotator.cli.report import HEADINGS, VERSION, Report, as_json, as_lines, as_row, report
 from rotator.cli.results import exit_code
-from rotator.cli.session import run
+from rotator.cli.session import chosen, run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rotator.cli.options import Invocation
     from rotator.core.model import Target
@@ -19,17 +19,31 @@ if TYPE_CHECKING:
 
 
 def carry_on(
-    invocation: Invocation, settings: Settings, targets: Sequence[Target], *, output: str, **how: Any
+    invocation: Invocation,
+    settings: Settings,
+    names: Sequence[str],
+    *,
+    output: str,
+    check: Callable[[Sequence[Target]], None] | None = None,
+    **how: Any,
 ) -> list[Report]:
-    """Carry the targets on, `how` as for `reconcile`, and return what came of each."""
+    """Carry the targets of these names on, `how` as for `reconcile`, and return what came of each.
+
+    `check` is told the targets before anything is done, and may refuse them.
+    """
     from rotator.app.reconcile import reconcile
+    from rotator.app.rotate import Outcome
     from rotator.cli.progress import log_endings
 
     told_as = {name: how.get(name, False) for name in ("told", "force", "dry_run")}
 
     async def work(worlds: Worlds) -> list[Report]:
-        outcomes = await reconcile(targets, worlds.of, **how)
+        found = await chosen(settings, names, worlds)
+        if check is not None:
+            check(found.targets)
+        outcomes = [*await reconcile(found.targets, worlds.of, **how)]
         log_endings(outcomes)
+        outcomes += [Outcome(selection, (), error, None) for selection, error in found.lost]
         return [report(outcome, worlds.clock.now(), **told_as) for outcome in outcomes]
 
     return run(invocation, settings, work, output=output)

@@ -131,7 +131,9 @@ def _message(outcome: Outcome, result: Result, now: datetime, *, dry_run: bool) 
 def _planned(outcome: Outcome, *, dry_run: bool) -> tuple[str, str]:
     assert outcome.planned
     would = f"would {plan_of(outcome.planned, outcome.target)}; then {what_follows(outcome.planned, outcome.target)}"
-    policy = outcome.target.policy
+    policy, why = outcome.target.policy, outcome.target.only_observed
+    if why:
+        return would, f"Only observed, so nothing was changed: {why}."
     if policy.mode is not Mode.OBSERVE or dry_run:
         return would, ""
     return would, f"Policy `{policy.name}` observes, so nothing was changed; `mode: auto` or `manual` lets it act."

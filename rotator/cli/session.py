@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
@@ -12,10 +13,19 @@ if TYPE_CHECKING:
 
     from rotator.cli.options import Invocation
     from rotator.core.model import Target
+    from rotator.errors import RotatorError
     from rotator.settings import Settings
     from rotator.wiring import Worlds
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The targets that a command means; and the selections, as targets, whose members could not be found out."""
+
+    targets: tuple[Target, ...]
+    lost: tuple[tuple[Target, RotatorError], ...] = ()
 
 
 def run(
@@ -31,11 +41,42 @@ def run(
     return asyncio.run(within())
 
 
-def chosen(settings: Settings, names: Sequence[str]) -> tuple[Target, ...]:
-    """Return the targets of these names or app ids, all of them if none is named."""
+async def chosen(settings: Settings, names: Sequence[str], worlds: Worlds) -> Chosen:
+    """Return the targets of these names or app ids, all of them if none is named; a selection means its members."""
     from rotator.settings import find_targets
 
-    return find_targets(settings, names) if names else settings.targets
+    if not settings.selections:
+        return Chosen(find_targets(settings, names) if names else settings.targets)
+    from rotator.app.inventory import take_stock
+    from rotator.daemon.stock import tell
+    from rotator.errors import ConfigError
+
+    stock = await take_stock(settings, worlds.okta_of, worlds.roster, worlds.clock)
+    for notice in stock.notices:
+        tell(notice)
+    errors = {notice.selection: notice.error for notice in stock.notices if notice.error}
+    lost = [(each.target, errors[each.name]) for each in settings.selections if each.name in errors]
+    if not names:
+        return Chosen(stock.targets, tuple(lost))
+    try:
+        targets = find_targets(settings, names, among=stock.targets)
+    except ConfigError:
+        for _, error in lost:  # it may be the name of a member that nobody could tell us of
+            raise error from None
+        raise
+    return Chosen(targets, tuple((selection, error) for selection, error in lost if selection.name in names))
+
+
+async def chosen_one(settings: Settings, name: str, worlds: Worlds) -> Target:
+    """Return the target of that name or app id."""
+    from rotator.errors import ConfigError
+
+    found = await chosen(settings, [name], worlds)
+    for _, error in found.lost:
+        raise error
+    if len(found.targets) != 1:
+        raise ConfigError([f"{name!r} is a selection with {len(found.targets)} members; name one of them"])
+    return found.targets[0]
 
 
 def target_arguments(command: Any) -> Any:

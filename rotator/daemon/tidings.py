@@ -124,9 +124,10 @@ def _tiding(outcome: Outcome, entry: Entry) -> Tiding | None:
         case Rest(waiting=Waiting.PAUSED, detail=detail):
             return Tiding("info", "target_paused", detail)
     if outcome.planned is not None:
-        if outcome.target.policy.mode is not Mode.OBSERVE:  # the brake is on, and told by itself
-            return None
-        return Tiding("info", "target_observed", f"would {type(outcome.planned).__name__}", "Its policy observes.")
+        why = outcome.target.only_observed or "its policy observes"
+        if not outcome.target.only_observed and outcome.target.policy.mode is not Mode.OBSERVE:
+            return None  # the brake is on, and told by itself
+        return Tiding("info", "target_observed", f"would {type(outcome.planned).__name__}", f"Only looked at: {why}.")
     if outcome.ending.waiting is Waiting.TOLD and outcome.ending.detail:
         return Tiding("info", "target_due", outcome.ending.detail, f"Run `rotator rotate {outcome.target.name}`.")
     return None

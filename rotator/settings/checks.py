@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from rotator.core.sharing import Shared, clashes
 from rotator.settings.kinds import write_duration
+from rotator.settings.model import sites_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from rotator.core.model import Policy, Target
+    from rotator.core.selection import Selection
+    from rotator.core.sharing import Sites
     from rotator.settings.document import Document, Key
     from rotator.settings.model import Org, Vault
 
@@ -42,33 +46,56 @@ def check_targets(
     document: Document, targets: Sequence[Target], orgs: Mapping[str, Org], vaults: Mapping[str, Vault]
 ) -> None:
     """Refuse targets that share an app or a path, or that write where they must not."""
-    apps: dict[Hashable, str] = {}
-    paths: dict[Hashable, str] = {}
-    names = {str(target.app_id): target.name for target in targets}  # an app id is accepted wherever a name is
-    for target in targets:
-        key: Key = ("targets", target.name)
-        vault = vaults[target.vault]
-        app = (orgs[target.org].host, target.app_id)
-        path = (vault.address, vault.namespace, str(target.consumer))
-        if (other := apps.setdefault(app, target.name)) != target.name:
+    sites = sites_of(orgs, vaults)
+    for clash in clashes(targets, sites):
+        key: Key = ("targets", clash.target.name)
+        other = clash.earlier.name
+        if clash.what is Shared.APP:
             document.report((*key, "app_id"), f"is the app of target `{other}` as well; remove one of the two")
-        if (other := paths.setdefault(path, target.name)) != target.name:
+        else:
             document.report(
                 (*key, "write_to", 0, "path"), f"target `{other}` writes there as well; give each a path of its own"
             )
-        if (other := names.get(target.name, target.name)) != target.name:
-            document.report(key, f"is named like the app of target `{other}`; choose another name")
-        _check_destination(document, key, target, vaults)
+    apps = _by_app(targets)
+    for target in targets:
+        key = ("targets", target.name)
+        _check_name(document, key, apps)
+        _check_destination(document, key, target, sites)
 
 
-def _check_destination(document: Document, key: Key, target: Target, vaults: Mapping[str, Vault]) -> None:
+def check_selections(
+    document: Document,
+    selections: Sequence[Selection],
+    targets: Sequence[Target],
+    *,
+    orgs: Mapping[str, Org],
+    vaults: Mapping[str, Vault],
+) -> None:
+    """Refuse selections that are named like a target, or that write where they must not. Who matches is not known."""
+    sites, names, apps = sites_of(orgs, vaults), {target.name for target in targets}, _by_app(targets)
+    for selection in selections:
+        key: Key = ("selections", selection.name)
+        if selection.name in names:
+            document.report(key, "is the name of a target as well; choose another")
+        _check_name(document, key, apps)
+        _check_destination(document, key, selection.target, sites)
+
+
+def _by_app(targets: Sequence[Target]) -> dict[str, str]:
+    return {str(target.app_id): target.name for target in targets}
+
+
+def _check_name(document: Document, key: Key, apps: Mapping[str, str]) -> None:
+    """An app id is accepted wherever a name is: it must not be another's name."""
+    name = str(key[-1])
+    if (other := apps.get(name, name)) != name:
+        document.report(key, f"is named like the app of target `{other}`; choose another name")
+
+
+def _check_destination(document: Document, key: Key, target: Target, sites: Sites) -> None:
     place = (*key, "write_to", 0)
-    own = vaults[target.vault]
-    for vault in vaults.values():
-        same = (vault.address, vault.namespace) == (own.address, own.namespace)
-        if same and f"{target.consumer}/".startswith(f"{vault.staging}/"):
-            document.report((*place, "path"), "lies in the staging area, which is wiped; choose another path")
-            break
+    if sites.wiped(target):
+        document.report((*place, "path"), "lies in the staging area, which is wiped; choose another path")
     if target.consumer.path.split("/")[0] in {"data", "metadata"}:
         document.warn((*place, "path"), "begins like an address of the API; the path is meant without `data/`")
     fields = target.fields

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
 
+from rotator.core.selection import APP_ID, CLIENT_ID
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
 _LONGEST = timedelta(days=3650)
@@ -174,6 +176,18 @@ def _check_path(value: str) -> str:
     return value
 
 
+def _check_path_of_many(value: str) -> str:
+    plain = value
+    for name in (APP_ID, CLIENT_ID):
+        plain = plain.replace(name, "id")
+    if "{" in plain or "}" in plain:
+        raise ValueError(f"is built from something that may change; only `{APP_ID}` and `{CLIENT_ID}` may stand in it")
+    if plain == value:
+        raise ValueError(f"is the same for every app; write `{APP_ID}` or `{CLIENT_ID}` into it")
+    _check_path(plain)
+    return value
+
+
 def _check_segment(value: str) -> str:
     if not _SEGMENT.fullmatch(value) or not value.strip("."):
         raise ValueError("must be made of A-Z a-z 0-9 _ . - alone")
@@ -203,6 +217,17 @@ Path = Annotated[
     str,
     AfterValidator(_check_path),
     WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$"}),
+]
+PathOfMany = Annotated[
+    str,
+    AfterValidator(_check_path_of_many),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(?=.*\{(app|client)_id\})([A-Za-z0-9_.-]|\{(app|client)_id\})+"
+            r"(/([A-Za-z0-9_.-]|\{(app|client)_id\})+)*$",
+        }
+    ),
 ]
 Segment = Annotated[
     str, AfterValidator(_check_segment), WithJsonSchema({"type": "string", "pattern": _SEGMENT_PATTERN})

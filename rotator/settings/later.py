@@ -13,18 +13,24 @@ if TYPE_CHECKING:
     from rotator.settings.document import Document, Key
 
 _ANY = "*"
-_SECTIONS = ("selections", "web", "control", "engine", "notify", "hooks", "log")
+_SECTIONS = ("web", "control", "notify", "hooks", "log")
 _KEYS: tuple[Key, ...] = (
     *((section,) for section in _SECTIONS),
     *(("policies", _ANY, key) for key in ("usage", "notify", "hooks", "secret_source")),
     ("policies", _ANY, "overlap", "max"),
-    *(("targets", _ANY, key) for key in ("overrides", "notify", "hooks", "secret_source", "usage")),
+    *(
+        (section, _ANY, key)
+        for section in ("targets", "selections")
+        for key in ("notify", "hooks", "secret_source", "usage")
+    ),
 )
 _VALUES: tuple[tuple[Key, frozenset[str]], ...] = (
     (("okta", _ANY, "auth", "method"), frozenset({"dpop"})),
     (("vaults", _ANY, "auth", "method"), frozenset({"cert", "aws"})),
     (("policies", _ANY, "mode"), frozenset({"approve"})),
+    (("selections", _ANY, "overrides", _ANY, "mode"), frozenset({"approve"})),
 )
+_WRITTEN_TO: Key = ("selections", _ANY, "write_to")
 _IN_THE_OPEN = {
     "token": "token_file",
     "private_key": "key_file",
@@ -44,7 +50,7 @@ def refuse_later(document: Document) -> None:
             if document.get(key) in values:
                 document.refuse(key, "is a value that this release does not act on yet; choose another")
                 document.told.add(key[:-1] if key[-1] == "method" else key)  # what goes with a method is moot
-    for key in list(_matches(document.data, ("targets", _ANY, "write_to"))):
+    for key in [*_matches(document.data, ("targets", _ANY, "write_to")), *_matches(document.data, _WRITTEN_TO)]:
         places = document.get(key)
         if isinstance(places, list) and len(places) > 1:
             document.report((*key, 1), "this release writes to one place for each target; remove the others")

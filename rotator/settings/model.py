@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from rotator.core.admission import Limits
 from rotator.core.model import KvPath
+from rotator.core.sharing import Sites, VaultSite
 from rotator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from rotator.core.budget import Shares
     from rotator.core.model import Policy, Target
+    from rotator.core.selection import Selection
     from rotator.settings.secret_source import SecretSource
 
 
@@ -117,6 +119,11 @@ class State:
     url: str
     password: SecretSource | None = None
 
+    @property
+    def shared(self) -> bool:
+        """Whether several machines may use it."""
+        return not self.url.startswith("sqlite:")
+
 
 @dataclass(frozen=True, slots=True)
 class Listen:
@@ -148,9 +155,24 @@ class Settings:
     targets: tuple[Target, ...]
     state: State
     limits: Limits = field(default_factory=Limits)
+    several: bool = False  # a queue hands passes out to whichever process is free
     health: Listen | None = None  # where the daemon tells how it is
     warnings: tuple[str, ...] = ()
     shown: tuple[Setting, ...] = field(default=(), repr=False)
+    selections: tuple[Selection, ...] = ()
+
+    @property
+    def sites(self) -> Sites:
+        """What the aliases lead to."""
+        return sites_of(self.orgs, self.vaults)
+
+
+def sites_of(orgs: Mapping[str, Org], vaults: Mapping[str, Vault]) -> Sites:
+    """Return what tells whether two targets share something."""
+    return Sites(
+        {alias: org.host for alias, org in orgs.items()},
+        {alias: VaultSite(each.address, each.namespace, each.staging) for alias, each in vaults.items()},
+    )
 
 
 def staging_path(org: Org, vault: Vault, app_id: str) -> KvPath:
@@ -158,13 +180,24 @@ def staging_path(org: Org, vault: Vault, app_id: str) -> KvPath:
     return KvPath(vault.staging.mount, f"{vault.staging.path}/{org.host}/{app_id}")
 
 
-def find_targets(settings: Settings, names: Sequence[str]) -> tuple[Target, ...]:
-    """Return the targets of these names or app ids, each once, in the order asked; `ConfigError` names the unknown."""
-    known = {str(target.app_id): target for target in settings.targets} | {t.name: t for t in settings.targets}
+def find_targets(
+    settings: Settings, names: Sequence[str], *, among: Sequence[Target] | None = None
+) -> tuple[Target, ...]:
+    """Return the targets of these names or app ids, each once, in the order asked; `ConfigError` names the unknown.
+
+    `among` are all targets, members of selections included; a selection's name stands for all its members.
+    """
+    targets = settings.targets if among is None else among
+    members = {selection.name: f"{selection.name}/" for selection in settings.selections}
+    known = {name: [each for each in targets if each.name.startswith(of)] for name, of in members.items()}
+    for target in targets:
+        known.setdefault(str(target.app_id), []).append(target)
+    known |= {target.name: [target] for target in targets}
     unknown = [name for name in dict.fromkeys(names) if name not in known]
     if unknown:
-        raise ConfigError([_unknown_target(name, [target.name for target in settings.targets]) for name in unknown])
-    return tuple({known[name].name: known[name] for name in names}.values())
+        all_names = [*members, *(target.name for target in targets)]
+        raise ConfigError([_unknown_target(name, all_names) for name in unknown])
+    return tuple({target.name: target for name in names for target in known[name]}.values())
 
 
 def _unknown_target(name: str, known: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PREFIX = "ROTATOR_"
-_SECTIONS = ("okta", "vaults", "policies", "targets", "limits", "state", "health")
+_SECTIONS = ("okta", "vaults", "policies", "targets", "selections", "limits", "state", "health")
 _NAMELESS = frozenset({"limits", "state", "health"})  # sections without names of somebody's choice
 _LISTS = frozenset({"write_to", "windows", "blackouts"})
 _SECRETS = {

@@ -6,30 +6,25 @@ A section that is wrong is left out and what refers to it is not blamed for that
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rotator.core.admission import Limits
 from rotator.core.model import (
-    AppId,
-    FieldNames,
-    KvPath,
     Mode,
     Onboard,
     OnUnknownValue,
     Policy,
-    Target,
-    VerifySettings,
     Wave,
 )
 from rotator.core.schedule import Blackout, Window
 from rotator.settings.aliases import ALIAS, give_aliases
-from rotator.settings.checks import check_policy, check_targets
+from rotator.settings.checks import check_policy, check_selections, check_targets
 from rotator.settings.connections import resolve_org, resolve_vault
 from rotator.settings.document import Document, Origin, told
 from rotator.settings.explain import validated
 from rotator.settings.files import secret_at
 from rotator.settings.later import refuse_later
-from rotator.settings.model import Listen, Org, Settings, State, Vault, nearest, staging_path
+from rotator.settings.model import Listen, Org, Settings, State, Vault, nearest
 from rotator.settings.overrides import apply_overrides
 from rotator.settings.places import state_url
 from rotator.settings.schema import (
@@ -38,23 +33,18 @@ from rotator.settings.schema import (
     LimitsSection,
     PolicySection,
     StateSection,
-    TargetSection,
     WaveSection,
 )
 from rotator.settings.schema_connections import OrgSection, VaultSection
 from rotator.settings.shown import shown_settings
+from rotator.settings.targets import resolve_selections, resolve_targets
 from rotator.settings.vendor_environment import fill_from_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pydantic import BaseModel
 
     from rotator.settings.document import Key
     from rotator.settings.files import Surroundings
-
-A_MOMENT = timedelta(seconds=2)  # to get a call on its way
-SLACK = timedelta(seconds=10)  # clocks, queues and retries between our answer limit and the effect
 
 
 def resolve(document: Document, around: Surroundings) -> Settings:
@@ -70,14 +60,17 @@ def resolve(document: Document, around: Surroundings) -> Settings:
     orgs = _orgs(document, around, sections)
     vaults = _vaults(document, around, sections)
     policies = _policies(document, sections)
-    targets = _targets(document, orgs, vaults, policies, sections=sections)
+    targets = resolve_targets(document, orgs, vaults, policies, sections=sections)
+    selections = resolve_selections(document, orgs, vaults, policies, sections=sections)
     state = _state(document, around, sections)
     limits = _limits(document, sections)
+    several = _engine(document, state)
     health = _health(document, sections)
     check_targets(document, targets, orgs, vaults)
+    check_selections(document, selections, targets, orgs=orgs, vaults=vaults)
     document.raise_problems()
     assert state
-    if not targets:
+    if not targets and not selections:
         document.warn((), "there is no target yet; add your apps under `targets`")
     return Settings(
         orgs=orgs,
@@ -87,8 +80,10 @@ def resolve(document: Document, around: Surroundings) -> Settings:
         state=state,
         limits=limits,
         health=health,
+        several=several,
         warnings=tuple(told(document.warnings)),
         shown=shown_settings(document, sections),
+        selections=selections,
     )
 
 
@@ -127,7 +122,7 @@ def _vaults(document: Document, around: Surroundings, sections: dict[Key, BaseMo
 
 
 def _policies(document: Document, sections: dict[Key, BaseModel]) -> dict[str, Policy]:
-    if any("policy" not in entry for _, entry in document.names("targets")):
+    if any("policy" not in entry for kind in ("targets", "selections") for _, entry in document.names(kind)):
         document.data["policies"].setdefault(ALIAS, {})
     found = {}
     for name in document.data["policies"]:
@@ -161,66 +156,6 @@ def _wave(section: WaveSection | None) -> Wave | None:
     return Wave(section.canary, section.size, section.spacing) if section else None
 
 
-def _targets(
-    document: Document,
-    orgs: Mapping[str, Org],
-    vaults: Mapping[str, Vault],
-    policies: Mapping[str, Policy],
-    *,
-    sections: dict[Key, BaseModel],
-) -> tuple[Target, ...]:
-    found = []
-    for name, entry in document.data["targets"].items():
-        key: Key = ("targets", name)
-        if isinstance(entry, dict):
-            _fill_in_only(document, key, "org", document.data["okta"])
-            _fill_in_only(document, key, "vault", document.data["vaults"])
-        section = validated(document, key, TargetSection)
-        if section is None or not _names_lead_somewhere(document, key, section):
-            continue
-        sections[key] = section
-        org, vault, policy = orgs.get(section.org), vaults.get(section.vault), policies.get(section.policy)
-        if org and vault and policy:
-            found.append(_target(name, section, org, vault=vault, policy=policy))
-    return tuple(found)
-
-
-def _fill_in_only(document: Document, key: Key, name: str, choices: Mapping[str, Any]) -> None:
-    if len(choices) == 1 and not document.has((*key, name)):
-        document.put((*key, name), next(iter(choices)), Origin("the only one"))
-
-
-def _names_lead_somewhere(document: Document, key: Key, section: TargetSection) -> bool:
-    fine = True
-    for name, wanted, where in (
-        ("org", section.org, "okta"),
-        ("vault", section.vault, "vaults"),
-        ("policy", section.policy, "policies"),
-    ):
-        if wanted not in document.data[where] and (where, wanted) not in document.told:
-            document.report((*key, name), f"is no name under `{where}`; {nearest(wanted, document.data[where])}")
-            fine = False
-    return fine
-
-
-def _target(name: str, section: TargetSection, org: Org, *, vault: Vault, policy: Policy) -> Target:
-    destination = section.write_to[0]
-    verify = section.verify_
-    return Target(
-        name=name,
-        org=org.alias,
-        vault=vault.alias,
-        app_id=AppId(section.app_id),
-        consumer=KvPath(destination.mount, destination.path),
-        staging=staging_path(org, vault, section.app_id),
-        policy=policy,
-        fields=FieldNames(destination.fields.client_id, destination.fields.client_secret),
-        verify=VerifySettings(verify.authorization_server, verify.scope),
-        settle=org.answer_within + org.propagation + vault.answer_within + SLACK,
-        effect=max(org.answer_within, vault.answer_within) + A_MOMENT,
-    )
-
-
 def _state(document: Document, around: Surroundings, sections: dict[Key, BaseModel]) -> State | None:
     key: Key = ("state",)
     document.data.setdefault("state", {})
@@ -237,6 +172,17 @@ def _state(document: Document, around: Surroundings, sections: dict[Key, BaseMod
         return None
     password = secret_at(document, (*key, "password_file"), around)
     return State(section.url, password) if password else None
+
+
+def _engine(document: Document, state: State | None) -> bool:
+    """Return whether a queue hands the passes out."""
+    key: Key = ("engine",)
+    engine = document.get(key) if document.has(key) else "local"
+    if engine not in {"local", "postgres"}:
+        document.report(key, "must be `local` or `postgres`")
+    if engine == "postgres" and state is not None and not state.shared:
+        document.report(key, "`postgres` needs a state that processes can share; set `state.url: postgresql://…`")
+    return bool(engine == "postgres")
 
 
 def _limits(document: Document, sections: dict[Key, BaseModel]) -> Limits:

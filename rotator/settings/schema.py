@@ -19,6 +19,7 @@ from rotator.settings.kinds import (  # noqa: TC001 -- pydantic looks them up wh
     ListenAddress,
     Number,
     Path,
+    PathOfMany,
     Segment,
     Spacing,
     Text,
@@ -170,6 +171,70 @@ class TargetSection(Section):
     )
 
 
+# --- Selections -------------------------------------------------------------------------------------------
+
+
+class WhereSection(Section):
+    """Which apps: by a pattern on the label, or by their ids."""
+
+    label: Text | None = Field(
+        default=None, description='As of a shell, in quotes: "svc-*". Capitals count; `?` is one character.'
+    )
+    apps: list[AppIdText] | None = Field(default=None, min_length=1, description="The apps' instance ids, `0oa…`.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> WhereSection:
+        if (self.label is None) == (self.apps is None):
+            raise ValueError("must say which apps in one way; write either `label` or `apps`")
+        return self
+
+
+class DestinationsSection(Section):
+    """The keys that the applications read."""
+
+    mount: Path = Field(description="A KV v2 mount.")
+    path: PathOfMany = Field(description="The path under it, with `{app_id}` or `{client_id}`; without `data/`.")
+    fields: FieldsSection = Field(default=FieldsSection(), description="The names of the two fields.")
+
+
+class OverrideSection(Section):
+    """What is different for one app of a selection."""
+
+    policy: Text | None = Field(default=None, description="A name under `policies`, instead of the selection's.")
+    mode: Literal["observe", "auto", "manual"] | None = Field(default=None, description="Instead of the policy's.")
+
+
+class SelectionSection(Section):
+    """Many apps of an org, each with a Vault path of its own."""
+
+    filled_in = frozenset({"org", "vault"})
+
+    org: Text = Field(description="The alias under `okta`. Default: the only one.")
+    vault: Text = Field(description="The alias under `vaults`. Default: the only one.")
+    where: WhereSection = Field(description="Which apps.")
+    max_matches: Number = Field(
+        default=2000, ge=1, le=50_000, description="If more apps match, nothing of the selection changes."
+    )
+    policy: Text = Field(
+        default="default", description="The name under `policies`. Default: `default`, which observes."
+    )
+    newcomers: Literal["observe", "policy"] = Field(
+        default="observe",
+        description="What an app is treated as when it begins to match. observe: only looked at, until a person lets "
+        "it in. policy: as its policy says, at once.",
+    )
+    verify_: VerifySection = Field(default=VerifySection(), alias="verify", description="How new secrets are proven.")
+    write_to: list[DestinationsSection] = Field(
+        min_length=1, max_length=1, description="Where the secrets are written: just one place in this release."
+    )
+    overrides: dict[AppIdText, OverrideSection] = Field(
+        default={}, description="What is different for single apps, by app id."
+    )
+
+
+# --- The whole --------------------------------------------------------------------------------------------
+
+
 class LimitsSection(Section):
     """More rotations than these are held back until a person has looked."""
 
@@ -213,6 +278,14 @@ class Configuration(Section):
     vaults: dict[str, VaultSection] = Field(description="The Vaults, by alias; a single one may go without alias.")
     policies: dict[str, PolicySection] = Field(default={}, description="When and how to rotate, by name.")
     targets: dict[str, TargetSection] = Field(default={}, description="The apps whose secrets are kept fresh, by name.")
+    selections: dict[str, SelectionSection] = Field(
+        default={}, description="Many apps at once: those of an org that a pattern or a list means, by name."
+    )
     limits: LimitsSection = Field(default=LimitsSection(), description="Where the program stops and asks.")
     state: StateSection = Field(description="The state database. Absent: a file in the state directory.")
+    engine: Literal["local", "postgres"] = Field(
+        default="local",
+        description="Who makes the passes. local: each process its own. postgres: whichever process is free, by a"
+        " queue in the state database, which has to be PostgreSQL.",
+    )
     health: HealthSection = Field(description="Where the daemon tells how it is. Absent: nowhere.")

@@ -10,7 +10,7 @@ import pytest
 
 from rotator.core.agenda import Entry, LastLook, Remembered, State
 from rotator.core.history import Place
-from rotator.core.model import AppId, Proof, ProofLevel, SecretId
+from rotator.core.model import AppId, ClientId, Proof, ProofLevel, SecretId
 from rotator.core.selection import Member
 from tests.fakes.okta import NOON
 
@@ -146,7 +146,7 @@ async def test_a_place_may_be_kept_before_anybody_took_the_log(state: StateWorld
 
 
 def app(number: int, selection: str = "services", **changes: object) -> Member:
-    made = Member(selection, AppId(f"0oa{number}"), f"svc-{number}", NOON)
+    made = Member(selection, AppId(f"0oa{number}"), ClientId(f"client-{number}"), f"svc-{number}", NOON)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 

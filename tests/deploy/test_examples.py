@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from rotator.core.model import Mode
+from rotator.core.selection import Newcomers
 from rotator.settings import (
     AppRoleAuth,
     JwtAuth,
@@ -38,7 +39,7 @@ KEY, TOKEN = PrivateKeyJwtAuth, SswsAuth
             "two-orgs.yaml",
             {"preview": KEY, "production": KEY},
             {"preview": AppRoleAuth, "production": AppRoleAuth},
-            2,
+            1,
             None,
         ),
     ],
@@ -76,10 +77,12 @@ def test_an_editor_takes_an_example(example: Path) -> None:
 
 def test_two_orgs_share_nothing(tmp_path: Path) -> None:
     settings = loaded(CONFIG / "two-orgs.yaml", tmp_path)
-    first, second = settings.targets
+    first, second = settings.selections
 
-    assert (first.org, first.vault) != (second.org, second.vault)
-    assert first.consumer == second.consumer
+    assert (first.target.org, first.target.vault) != (second.target.org, second.target.vault)
+    assert first.target.consumer == second.target.consumer
+    assert first.label == second.label
+    assert (first.newcomers, second.newcomers) == (Newcomers.POLICY, Newcomers.OBSERVE)
     assert {vault.namespace for vault in settings.vaults.values()} == {"platform/preview", "platform/production"}
 
 

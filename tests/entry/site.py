@@ -69,6 +69,7 @@ class Site:
     answer_within: str = "5s"
     propagation: str = "5s"
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    selections: dict[str, dict[str, Any]] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)  # other sections
 
     def __post_init__(self) -> None:
@@ -160,6 +161,7 @@ class Site:
             },
             "policies": {"default": "POLICY", "observing": {"mode": "observe"}, "manual": {"mode": "manual"}},
             "targets": self.targets,
+            "selections": self.selections,
             **self.extra,
         }
         file.write_text(json.dumps(document).replace('"POLICY"', self.policy))

@@ -57,6 +57,7 @@ def test_validate_speaks_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         "vaults": 1,
         "policies": 1,
         "targets": 1,
+        "selections": 0,
         "warnings": [],
     }
 

@@ -185,6 +185,8 @@ def keys(node: dict[str, Any], path: str, schema: dict[str, Any]) -> Iterator[tu
         yield from keys(node["items"], f"{path}[]", schema)
     if isinstance(below := node.get("additionalProperties"), dict):
         yield from keys(below, f"{path}.<{'alias' if path in {'okta', 'vaults'} else 'name'}>", schema)
+    for below in node.get("patternProperties", {}).values():
+        yield from keys(below, f"{path}.<app_id>", schema)
     for name, each in node.get("properties", {}).items():
         key = f"{path}.{name}".lstrip(".")
         yield key, written(each.get("default"))

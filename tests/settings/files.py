@@ -23,6 +23,14 @@ targets:
     policy: prod
     write_to: [{mount: kv, path: billing/okta}]
 """
+SELECTION = """\
+selections:
+  services:
+    where: {where}
+    policy: prod
+    write_to: [{{mount: kv, path: "{path}"}}]
+    {more}
+"""
 NOBODY = Path("/nonexistent")
 CANARY = "00cnryQ7vYw3xZk9Lm2PbT5RjH8sNdF4gC6aE1WqU0"  # as long as a token of Okta's
 
@@ -42,6 +50,11 @@ def save(folder: Path, text: str) -> Path:
 def loaded(folder: Path, text: str = GOOD, **environ: str) -> Settings:
     """Return what the configuration means in that environment."""
     return load(save(folder, text), environ=environ, home=NOBODY)
+
+
+def selecting(*, where: str = '{label: "svc-*"}', path: str = "apps/{app_id}/okta", more: str = "") -> str:
+    """Return the good configuration with a selection; it begins in line 16."""
+    return GOOD + SELECTION.format(where=where, path=path, more=more)
 
 
 def changed(old: str, new: str) -> str:

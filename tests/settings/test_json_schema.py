@@ -14,7 +14,7 @@ from rotator.settings import load
 from rotator.settings.json_schema import json_schema, json_schema_text
 from rotator.settings.starter import STARTER
 from rotator.settings.yaml_text import parse
-from tests.settings.files import GOOD, NOBODY, changed, save
+from tests.settings.files import GOOD, NOBODY, changed, save, selecting
 
 CONFIG = Path(__file__).parents[2] / "config"
 EXAMPLE = CONFIG / "rotator.yaml"
@@ -50,7 +50,9 @@ def test_what_we_take_the_schema_takes(text: str) -> None:
         pytest.param(changed("rotate_after: 90d", "rotate_after: 90"), id="a duration without a unit"),
         pytest.param(changed("https://acme.okta.com", "acme.okta.com"), id="an address without a scheme"),
         pytest.param(changed("0oa1example1example1", "billing"), id="a label for an app id"),
-        pytest.param(GOOD + "selections: {}\n", id="a key of a later release"),
+        pytest.param(GOOD + "limits: {}\n", id="a key of a later release"),
+        pytest.param(selecting(path="apps/okta"), id="one path for many apps"),
+        pytest.param(selecting(path="apps/{label}"), id="a path from a label"),
         pytest.param(GOOD + "health: {listen: ':8321'}\n", id="an address to listen on without the address"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from rotator.errors import ConfigError
 from rotator.settings.document import Document
-from tests.settings.files import CANARY, GOOD, changed, loaded
+from tests.settings.files import CANARY, GOOD, changed, loaded, selecting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -253,9 +253,51 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
         wrong(GOOD + "  0oa1example1example1:\n    app_id: 0oa9example9example9\n    policy: prod\n"
               "    write_to: [{mount: kv, path: p}]\n", 16, "is named like the app of target `billing`; choose another",
               name="a target named like an app"),
+        # --- selections
+        wrong(selecting(where="{}"), 18, "selections.services.where: must say which apps in one way; write either "
+              "`label` or `apps`", name="no way to tell which apps"),
+        wrong(selecting(where='{label: "a*", apps: [0oa3example3example3]}'), 18, "where: must say which apps in one "
+              "way", name="two ways"),
+        wrong(selecting(where="{apps: []}"), 18, "where.apps: is empty; it needs at least one entry",
+              name="no apps"),
+        wrong(selecting(where="{apps: [billing]}"), 18, "where.apps[0]: is no app id; it has 20 letters",
+              name="a label for an id in a list"),
+        wrong(selecting(where="{lable: x}"), 18, "where.lable: is no key that belongs here; did you mean `label`?",
+              name="a misspelt key of where"),
+        wrong(selecting(path="apps/okta"), 20, "write_to[0].path: is the same for every app; write `{app_id}` or "
+              "`{client_id}` into it", name="one path for many apps"),
+        wrong(selecting(path="apps/{label}/okta"), 20, "write_to[0].path: is built from something that may change; only"
+              " `{app_id}` and `{client_id}` may stand in it", name="a path from a label"),
+        wrong(selecting(path="apps/{app_id}/{label}"), 20, "is built from something that may change",
+              name="a path from an id and a label"),
+        wrong(selecting(path="apps/../{app_id}"), 20, "write_to[0].path: has a part that is empty, `.` or `..`",
+              name="a path of many that climbs"),
+        wrong(selecting(path="rotator/staging/{app_id}").replace('mount: kv, path: "r', 'mount: secret, path: "r'), 20,
+              "selections.services.write_to[0].path: lies in the staging area", name="staging for many"),
+        wrong(selecting(more="newcomers: welcome"), 21, "selections.services.newcomers: must be `observe` or `policy`",
+              name="an unknown welcome"),
+        wrong(selecting(more="max_matches: 0"), 21, "selections.services.max_matches: is too small; it must be at least"
+              " 1", name="no matches"),
+        wrong(selecting(more="org: acmee"), 21, "selections.services.org: is no name under `okta`; did you mean `acme`",
+              name="an unknown org of a selection"),
+        wrong(selecting(more="overrides: {0oa9example9example9: {policy: prd}}"), 21, "selections.services.overrides."
+              "0oa9example9example9.policy: is no name under `policies`; did you mean `prod`?",
+              name="an unknown policy of one app"),
+        wrong(selecting(more="overrides: {0oa9example9example9: {mode: approve}}"), 21, "mode: is a value that this "
+              "release does not act on yet", name="approve for one app"),
+        wrong(selecting(more="overrides: {billing: {mode: manual}}"), 21, "is no app id; it has 20 letters",
+              name="an override by label"),
+        wrong(selecting(more="hooks: {}"), 21, "selections.services.hooks: is nothing that this release acts on yet",
+              name="hooks of a selection"),
+        wrong(selecting().replace('okta"}]', 'okta"}, {mount: kv, path: "b/{app_id}"}]'), 20, "selections.services."
+              "write_to[1]: this release writes to one place", name="several places for many"),
+        wrong(selecting().replace("  services:", "  billing:"), 17, "selections.billing: is the name of a target as "
+              "well; choose another", name="a selection named like a target"),
+        wrong(selecting().replace("  services:", "  0oa1example1example1:"), 17, "is named like the app of target "
+              "`billing`; choose another", name="a selection named like an app"),
+        wrong(selecting().replace("  services:", "  a/b:"), 17, "is no name; use up to 64",
+              name="a selection with a slash in its name"),
         # --- known, but not yet
-        wrong(GOOD + "selections: {}\n", 16, "selections: is nothing that this release acts on yet; remove it",
-              name="selections"),
         wrong(GOOD + "web: {listen: '0.0.0.0:1'}\n", 16, "web: is nothing that this release acts on yet", name="web"),
         wrong(changed("soak: 3d", "usage: required"), 10, "policies.prod.usage: is nothing that this release acts on",
               name="usage"),
@@ -336,7 +378,7 @@ def test_a_problem_has_its_line_its_key_and_what_to_do(tmp_path: Path, text: str
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param(GOOD + "selections: {}\n", id="an early key"),
+        pytest.param(GOOD + "limits: {}\n", id="an early key"),
         pytest.param(changed("method: approle", "method: aws"), id="an early method"),
         pytest.param(changed("mode: auto", "mode: approve"), id="an early mode"),
         pytest.param(changed("token_file: token", f"token: {CANARY}"), id="a secret in the open"),

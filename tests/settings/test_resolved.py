@@ -11,8 +11,9 @@ from jsonschema import Draft202012Validator
 
 from rotator.core.admission import Limits
 from rotator.core.budget import Shares
-from rotator.core.model import KvPath, Mode, Onboard, OnUnknownValue, Policy, Wave
+from rotator.core.model import AppId, ClientId, KvPath, Mode, Onboard, OnUnknownValue, Policy, Wave
 from rotator.core.schedule import Blackout, Window
+from rotator.core.selection import Member, Newcomers, targets_of
 from rotator.errors import ConfigError
 from rotator.settings import (
     AppRoleAuth,
@@ -29,7 +30,8 @@ from rotator.settings import (
 from rotator.settings.json_schema import json_schema
 from rotator.settings.kinds import read_duration, write_duration
 from rotator.settings.yaml_text import parse
-from tests.settings.files import CANARY, GOOD, NOBODY, changed, loaded, save
+from tests.fakes.okta import NOON
+from tests.settings.files import CANARY, GOOD, NOBODY, changed, loaded, save, selecting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -371,3 +373,70 @@ def test_the_state_s_password_is_read_where_it_lies_and_never_shown(
     assert settings.state.password
     assert settings.state.password.read().reveal() == f"token-{CANARY}"
     assert CANARY not in repr(settings) + repr(settings.shown)
+
+
+# --- selections -----------------------------------------------------------------------------------------------
+
+
+def test_a_selection_is_resolved_into_what_its_members_are_like(tmp_path: Path) -> None:
+    (selection,) = loaded(tmp_path, selecting()).selections
+
+    assert (selection.name, selection.label, selection.apps) == ("services", "svc-*", frozenset())
+    assert (selection.max_matches, selection.newcomers) == (2000, Newcomers.OBSERVE)
+    assert (selection.target.org, selection.target.vault) == ("acme", "main")
+    assert selection.target.consumer == KvPath("kv", "apps/{app_id}/okta")
+    assert selection.target.staging == KvPath("secret", "rotator/staging/acme.okta.com/{app_id}")
+    assert selection.target.policy.name == "prod"
+
+
+def test_a_selection_may_list_its_apps(tmp_path: Path) -> None:
+    text = selecting(where="{apps: [0oa3example3example3, 0oa4example4example4]}", path="by-client/{client_id}")
+    (selection,) = loaded(tmp_path, text).selections
+
+    assert selection.label is None
+    assert selection.apps == {"0oa3example3example3", "0oa4example4example4"}
+
+
+def test_an_override_changes_the_policy_or_its_mode_for_one_app(tmp_path: Path) -> None:
+    ids = ("0oa7example7example7", "0oa8example8example8", "0oa9example9example9")
+    given = ("{mode: manual}", "{policy: slow}", "{policy: slow, mode: observe}")
+    more = ", ".join(f"{app_id}: {each}" for app_id, each in zip(ids, given, strict=True))
+    text = selecting(more=f"overrides: {{{more}}}").replace("policies:\n", "policies:\n  slow: {mode: auto}\n")
+    (selection,) = loaded(tmp_path, text).selections
+
+    found = [(policy.name, policy.mode) for policy in (selection.overrides[AppId(app_id)] for app_id in ids)]
+    assert found == [("prod", Mode.MANUAL), ("slow", Mode.AUTO), ("slow", Mode.OBSERVE)]
+
+
+def test_a_selection_without_a_policy_has_the_default_one_which_observes(tmp_path: Path) -> None:
+    (selection,) = loaded(tmp_path, selecting().replace('"}\n    policy: prod\n', '"}\n')).selections
+
+    assert (selection.target.policy.name, selection.target.policy.mode) == ("default", Mode.OBSERVE)
+
+
+def test_a_configuration_of_selections_alone_is_no_empty_one(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, GOOD.split("targets:")[0] + selecting().removeprefix(GOOD))
+
+    assert settings.warnings == ()
+
+
+def test_a_variable_may_change_a_selection(tmp_path: Path) -> None:
+    (selection,) = loaded(tmp_path, selecting(), ROTATOR_SELECTIONS__SERVICES__MAX_MATCHES="7").selections
+
+    assert selection.max_matches == 7
+
+
+def test_members_are_found_by_name_by_app_id_and_all_together(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, selecting())
+    known = [
+        Member("services", AppId(f"0oa{n}example{n}example{n}"), ClientId("x"), f"svc-{n}", NOON) for n in (1, 2, 3)
+    ]
+    everybody = targets_of(settings, known[1:])
+    billing, second, third = everybody
+
+    assert find_targets(settings, ["services/0oa2example2example2"], among=everybody) == (second,)
+    assert find_targets(settings, ["0oa3example3example3", "billing"], among=everybody) == (third, billing)
+    assert find_targets(settings, ["services", "services/0oa2example2example2"], among=everybody) == (second, third)
+    assert find_targets(settings, ["services"]) == ()
+    with pytest.raises(ConfigError, match="did you mean `services/0oa2example2example2`"):
+        find_targets(settings, ["services/0oa2exampel2"], among=everybody)

@@ -41,10 +41,12 @@ def upgrade() -> None:
         "rotator_member",
         sa.Column("selection", sa.Text, primary_key=True),
         sa.Column("app_id", sa.Text, primary_key=True),
+        sa.Column("client_id", sa.Text, nullable=False),
         sa.Column("label", sa.Text, nullable=False),
         sa.Column("since", MOMENT, nullable=False),
         sa.Column("newcomer", sa.Boolean, nullable=False),
         sa.Column("gone_since", MOMENT),
+        sa.Column("doubted_since", MOMENT),
         comment="Which apps each selection matched when it was last listed.",
     )
 
