@@ -47,6 +47,7 @@ def fileless_options(command: Any) -> Any:
     metavar="SECONDS",
     help="How long to wait, for each target, for what ends by itself.",
 )
+@click.option("--daemon", is_flag=True, help="Ask the running daemon; needs no credentials, only its control socket.")
 @fileless_options
 @config_option
 @output_option
@@ -60,6 +61,7 @@ def rotate(
     force: bool,
     dry_run: bool,
     wait: int,
+    daemon: bool,
     output: str,
     **fileless: str | None,
 ) -> int:
@@ -67,13 +69,19 @@ def rotate(
 
     TARGET is a target's name or its app's id. What is under way is carried on; what is not due is left alone, unless
     --force. The old secret stays active for the policy's overlap: what comes later is done by `rotator reconcile`, or
-    by the next `rotator rotate`.
+    by the next `rotator rotate`. Whoever else works on a target is waited for, as long as --wait says.
 
     Exit codes: 0 done or nothing due, 1 failed, 2 usage or configuration, 3 some of several failed, 4 busy or paused,
     5 Okta or Vault unreachable or sealed. A due target whose policy observes is a failure here: nothing was done.
     """
     from rotator.app.reconcile import Patience
 
+    if daemon:
+        if dry_run or fileless["app"] or fileless["to"]:
+            raise click.UsageError("--daemon goes with targets of its configuration, and it has no --dry-run.")
+        from rotator.cli.by_daemon import rotate as ask_to_rotate
+
+        return ask_to_rotate(invocation, names, everything=everything, force=force, wait=wait, output=output)
     settings, targets = _meant(invocation, names, everything=everything, fileless=fileless)
     if force and not dry_run:
         _refuse_observers(targets)

@@ -69,6 +69,14 @@ class Outside:
     on_outcome: tuple[Callable[[Outcome, datetime], None], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """That a person wants a target rotated; `force`: due or not."""
+
+    by: str
+    force: bool = False
+
+
 class Loop:
     """The daemon at work."""
 
@@ -96,6 +104,7 @@ class Loop:
         )
         self._tidings = Tidings()
         self._tries: dict[str, dict[str, int]] = {}
+        self._told: dict[str, Told] = {}  # until the next pass begins
         self._of_org: Counter[str] = Counter()  # passes under way
         self._passes: dict[str, asyncio.Task[None]] = {}
         self._acting: set[str] = set()  # of those, who has begun an effect
@@ -112,6 +121,12 @@ class Loop:
         """Have these targets looked at now, or each at a moment of its own within some time."""
         self._agenda.wake(names, self._clock.now(), within=within)
         self._outside.bell.ring()
+
+    def told_to_rotate(self, name: str, told: Told) -> None:
+        """Have the next pass over a target, now, be one that a person asked for: as `rotator rotate` makes it."""
+        before = self._told.get(name)
+        self._told[name] = replace(told, force=True) if before and before.force else told
+        self.wake([name])
 
     async def run(self) -> None:
         """Work until there is word to stop; then let what is under way finish."""
@@ -182,10 +197,13 @@ class Loop:
     async def _carry_on(self, target: Target) -> Outcome:
         limits = self._limits
         async with asyncio.timeout((limits.one_pass + limits.grace).total_seconds()):
+            told = self._told.pop(target.name, None)
             world = self._connections.of(target)
             return await carry_on(
                 target,
-                replace(world, progress=_Noting(world.progress, self._acting)),
+                replace(world, progress=_Noting(world.progress, self._acting), actor=told.by if told else world.actor),
+                told=told is not None,
+                force=told is not None and told.force,
                 tries=self._tries.setdefault(target.name, {}),
                 deadline=self._clock.now() + limits.one_pass,
             )

@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING
 import structlog
 
 from rotator.daemon.bell import Bell
+from rotator.daemon.control import Control
+from rotator.daemon.desk import Endings, LoopDesk
 from rotator.daemon.health import Health
 from rotator.daemon.loop import Limits, Loop, Outside
 from rotator.daemon.metrics import Tally
 from rotator.daemon.signals import Asked, hearing
 from rotator.daemon.systemd import Systemd
 from rotator.daemon.watch import ClientIds, Watch
+from rotator.errors import ConfigError
 from rotator.settings.kinds import write_duration
+from rotator.settings.places import control_socket
 from rotator.wiring import open_worlds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from rotator.core.agenda import Pace
+    from rotator.daemon.control import Told
     from rotator.ports import Progress
     from rotator.settings import Settings
 
@@ -35,10 +40,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """Who is told what: each step, and what Vault says besides."""
+    """Who is told what: each step, what Vault says besides, and who asked for a rotation how it ended."""
 
     progress: Progress
     warn: Callable[[str], None]
+    outcome: Told
 
 
 async def serve(
@@ -49,14 +55,17 @@ async def serve(
     `load` reads the configuration, now and at each SIGHUP; `poll`: how often to ask the System Logs.
     """
     settings, asked, bell, systemd, tally = load(), Asked(), Bell(pace.tick), Systemd(), Tally()
-    client_ids = ClientIds()
+    client_ids, endings = ClientIds(), Endings()
     async with AsyncExitStack() as around:
         worlds = await around.enter_async_context(open_worlds(settings, progress=telling.progress, warn=telling.warn))
-        outside = Outside(bell, asked, systemd, partial(_load_again, load, settings), (tally.passed, client_ids.passed))
+        told = (tally.passed, client_ids.passed, endings.passed)
+        outside = Outside(bell, asked, systemd, partial(_load_again, load, settings), told)
         loop = Loop(settings, worlds, outside, clock=worlds.clock, pace=pace, limits=limits)
         if settings.health is not None:
             health = Health(loop.vitals, tally, worlds.logins_end)
             log.info("health_served", url=await around.enter_async_context(health.served(settings.health)))
+        desk = LoopDesk(loop, worlds, endings, worlds.clock)
+        await _serve_control(around, Control(desk, telling.outcome), settings)
         watch = Watch(loop, worlds, clock=worlds.clock, every=poll, client_ids=client_ids)
         around.enter_context(hearing(asked, bell.ring))
         await around.enter_async_context(bell.ringing())
@@ -72,9 +81,27 @@ async def serve(
 def _load_again(load: Callable[[], Settings], at_start: Settings) -> Settings:
     """Read the configuration once more, and say which part of it takes a restart."""
     settings = load()
-    if settings.health != at_start.health:
-        log.warning("restart_needed", key="health.listen", hint="It is listened where the daemon's start said.")
+    for key, changed in (
+        ("health.listen", settings.health != at_start.health),
+        ("control", settings.control != at_start.control),
+    ):
+        if changed:
+            log.warning("restart_needed", key=key, hint="It is listened where the daemon's start said.")
     return settings
+
+
+async def _serve_control(around: AsyncExitStack, control: Control, settings: Settings) -> None:
+    """Answer operators' commands. Where nobody chose the place, the targets are worth more than an answer."""
+    path = settings.control.socket or control_socket()
+    try:
+        await around.enter_async_context(control.served(path, settings.control.group))
+    except ConfigError as error:
+        if settings.control.socket is not None:
+            raise
+        hint = "Name another place: `control.socket`. All else works."
+        log.warning("control_not_served", detail=str(error), hint=hint)
+        return
+    log.info("control_served", socket=str(path))
 
 
 def _counts(settings: Settings) -> dict[str, int]:

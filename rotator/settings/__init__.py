@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
-from rotator.settings.load import fileless, find, load
+from rotator.settings.load import control_socket, fileless, find, load
 from rotator.settings.model import (
     AppRoleAuth,
+    Control,
     JwtAuth,
     KubernetesAuth,
     Listen,
@@ -21,6 +22,7 @@ from rotator.settings.model import (
     SswsAuth,
     TokenAuth,
     Vault,
+    find_among,
     find_targets,
     nearest,
     staging_path,
@@ -29,6 +31,7 @@ from rotator.settings.secret_source import SecretSource
 
 __all__ = [
     "AppRoleAuth",
+    "Control",
     "JwtAuth",
     "KubernetesAuth",
     "Listen",
@@ -40,8 +43,10 @@ __all__ = [
     "SswsAuth",
     "TokenAuth",
     "Vault",
+    "control_socket",
     "fileless",
     "find",
+    "find_among",
     "find_targets",
     "load",
     "nearest",

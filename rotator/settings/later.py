@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rotator.settings.document import Document, Key
 
 _ANY = "*"
-_SECTIONS = ("selections", "limits", "state", "web", "control", "engine", "notify", "hooks", "log")
+_SECTIONS = ("selections", "limits", "state", "web", "engine", "notify", "hooks", "log")
 _KEYS: tuple[Key, ...] = (
     *((section,) for section in _SECTIONS),
     *(("policies", _ANY, key) for key in ("usage", "wave", "backlog_spread", "notify", "hooks", "secret_source")),

@@ -121,6 +121,14 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
+class Control:
+    """Where operators' commands reach the daemon, and whose members may use it; None where nobody chose."""
+
+    socket: Path | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One resolved value as text fit to be shown, and where it comes from."""
 
@@ -138,6 +146,7 @@ class Settings:
     policies: Mapping[str, Policy]
     targets: tuple[Target, ...]
     health: Listen | None = None  # where the daemon tells how it is
+    control: Control = Control()
     warnings: tuple[str, ...] = ()
     shown: tuple[Setting, ...] = field(default=(), repr=False)
 
@@ -149,10 +158,15 @@ def staging_path(org: Org, vault: Vault, app_id: str) -> KvPath:
 
 def find_targets(settings: Settings, names: Sequence[str]) -> tuple[Target, ...]:
     """Return the targets of these names or app ids, each once, in the order asked; `ConfigError` names the unknown."""
-    known = {str(target.app_id): target for target in settings.targets} | {t.name: t for t in settings.targets}
+    return find_among(settings.targets, names)
+
+
+def find_among(targets: Sequence[Target], names: Sequence[str]) -> tuple[Target, ...]:
+    """Return those of the targets, as `find_targets` does."""
+    known = {str(target.app_id): target for target in targets} | {target.name: target for target in targets}
     unknown = [name for name in dict.fromkeys(names) if name not in known]
     if unknown:
-        raise ConfigError([_unknown_target(name, [target.name for target in settings.targets]) for name in unknown])
+        raise ConfigError([_unknown_target(name, [target.name for target in targets]) for name in unknown])
     return tuple({known[name].name: known[name] for name in names}.values())
 
 

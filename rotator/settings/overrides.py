@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PREFIX = "ROTATOR_"
-_SECTIONS = ("okta", "vaults", "policies", "targets", "health")
-_NAMELESS = frozenset({"health"})  # sections without names of somebody's choice
+_SECTIONS = ("okta", "vaults", "policies", "targets", "health", "control")
+_NAMELESS = frozenset({"health", "control"})  # sections without names of somebody's choice
 _LISTS = frozenset({"write_to", "windows"})
 _SECRETS = {
     "token": "token_file",

@@ -6,6 +6,7 @@ A section that is wrong is left out and what refers to it is not blamed for that
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rotator.core.model import (
@@ -26,9 +27,9 @@ from rotator.settings.connections import resolve_org, resolve_vault
 from rotator.settings.document import Document, Origin, told
 from rotator.settings.explain import validated
 from rotator.settings.later import refuse_later
-from rotator.settings.model import Listen, Org, Settings, Vault, nearest, staging_path
+from rotator.settings.model import Control, Listen, Org, Settings, Vault, nearest, staging_path
 from rotator.settings.overrides import apply_overrides
-from rotator.settings.schema import Configuration, HealthSection, PolicySection, TargetSection
+from rotator.settings.schema import Configuration, ControlSection, HealthSection, PolicySection, TargetSection
 from rotator.settings.schema_connections import OrgSection, VaultSection
 from rotator.settings.shown import shown_settings
 from rotator.settings.vendor_environment import fill_from_environment
@@ -59,6 +60,7 @@ def resolve(document: Document, around: Surroundings) -> Settings:
     policies = _policies(document, sections)
     targets = _targets(document, orgs, vaults, policies, sections=sections)
     health = _health(document, sections)
+    control = _control(document, sections)
     check_targets(document, targets, orgs, vaults)
     document.raise_problems()
     if not targets:
@@ -69,6 +71,7 @@ def resolve(document: Document, around: Surroundings) -> Settings:
         policies=policies,
         targets=targets,
         health=health,
+        control=control,
         warnings=tuple(told(document.warnings)),
         shown=shown_settings(document, sections),
     )
@@ -202,3 +205,11 @@ def _health(document: Document, sections: dict[Key, BaseModel]) -> Listen | None
     sections[key] = section
     host, _, port = section.listen.rpartition(":")
     return Listen(host.strip("[]"), int(port))
+
+
+def _control(document: Document, sections: dict[Key, BaseModel]) -> Control:
+    key: Key = ("control",)
+    if not document.has(key) or not (section := validated(document, key, ControlSection)):
+        return Control()
+    sections[key] = section
+    return Control(Path(section.socket) if section.socket else None, section.group)

@@ -17,6 +17,7 @@ from rotator.settings.kinds import (  # noqa: TC001 -- pydantic looks them up wh
     Number,
     Path,
     Segment,
+    SocketPath,
     Text,
     TimeOfDay,
     Zone,
@@ -136,13 +137,25 @@ class HealthSection(Section):
     )
 
 
+class ControlSection(Section):
+    """The unix socket through which pause, resume, rotate and status reach a running daemon."""
+
+    socket: SocketPath | None = Field(
+        default=None,
+        description="Its path; nobody else may write to its folder. Default: control.sock in $RUNTIME_DIRECTORY, or in"
+        " the state folder.",
+    )
+    group: Text | None = Field(default=None, description="Whose members may use it, beside the daemon's own user.")
+
+
 class Configuration(Section):
     """The configuration of rotator."""
 
-    filled_in = frozenset({"okta", "vaults", "health"})
+    filled_in = frozenset({"okta", "vaults", "health", "control"})
 
     okta: dict[str, OrgSection] = Field(description="The Okta orgs, by alias; a single one may go without alias.")
     vaults: dict[str, VaultSection] = Field(description="The Vaults, by alias; a single one may go without alias.")
     policies: dict[str, PolicySection] = Field(default={}, description="When and how to rotate, by name.")
     targets: dict[str, TargetSection] = Field(default={}, description="The apps whose secrets are kept fresh, by name.")
     health: HealthSection = Field(description="Where the daemon tells how it is. Absent: nowhere.")
+    control: ControlSection = Field(description="Where operators' commands reach the daemon.")

@@ -105,7 +105,8 @@ class Post:
         self.bell = Bell(timedelta(hours=1))  # rung by hand
         self.settings: Settings | RotatorError = settings_of(targets)
         self.outcomes: list[Outcome] = []
-        outside = Outside(self.bell, self.asked, Systemd({}), self._load, (self._note,))
+        self.tell: list[Callable[[Outcome, datetime], None]] = [self._note]
+        outside = Outside(self.bell, self.asked, Systemd({}), self._load, (self._tell,))
         self.loop = Loop(
             settings_of(targets), self.wires, outside, clock=small.clock, pace=pace, limits=limits or Limits()
         )
@@ -116,6 +117,10 @@ class Post:
         if not isinstance(self.settings, Settings):
             raise self.settings
         return self.settings
+
+    def _tell(self, outcome: Outcome, now: datetime) -> None:
+        for each in self.tell:
+            each(outcome, now)
 
     def _note(self, outcome: Outcome, _: datetime) -> None:
         self.outcomes.append(outcome)

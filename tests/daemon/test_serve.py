@@ -26,7 +26,10 @@ from tests.entry.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+    from datetime import datetime
     from pathlib import Path
+
+    from rotator.app.rotate import Outcome
 
 TICK = timedelta(seconds=1)
 SOON = 10.0
@@ -37,6 +40,10 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def plain(outcome: Outcome, _: datetime, force: bool) -> dict[str, Any]:
+    return {"exit_code": 0, "steps": [type(step.action).__name__ for step in outcome.steps], "force": force}
 
 
 @dataclass
@@ -54,7 +61,9 @@ class Served:
         return load(self.site.config, environ=environ, home=self.site.folder)
 
     async def run(self) -> int:
-        return await serve(self.load, Telling(Told(), print), pace=Pace(TICK, timedelta(hours=1)), limits=Limits())
+        return await serve(
+            self.load, Telling(Told(), print, plain), pace=Pace(TICK, timedelta(hours=1)), limits=Limits()
+        )
 
     async def ask(self, page: str) -> tuple[int, str]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
