@@ -35,7 +35,8 @@ def rotate(
     request = Request("rotate", tuple(names), everything=everything, force=force, wait=wait)
     answer = ask_for_sure(invocation.control_socket(), request, within=wait)
     for each in answer.targets:
-        each.setdefault("result", word_of(each))
+        if "result" not in each:
+            each["result"] = word_of(each)
     code = exit_code(each["exit_code"] for each in answer.targets)
     if output == "json":
         told = [{key: value for key, value in each.items() if key != "lines"} for each in answer.targets]

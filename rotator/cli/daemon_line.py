@@ -12,7 +12,7 @@ import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rotator.daemon.talk import DAEMON, END, ERROR, VERSION, Request
+from rotator.daemon.talk import DAEMON, END, ERROR, TARGET, VERSION, Request
 from rotator.errors import BusyError, ConfigError, RefusedError, RotatorError, UnavailableError, UnknownOutcomeError
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def _reached(line: socket.socket, path: Path) -> bool:
     return True
 
 
-def _lines(line: socket.socket) -> Iterator[dict[str, Any]]:
+def _lines(line: socket.socket) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what is said, by its kind, up to the end."""
     with line.makefile("rb") as received:
         while text := received.readline(LONGEST_LINE):
             try:
@@ -87,25 +88,22 @@ def _lines(line: socket.socket) -> Iterator[dict[str, Any]]:
                 raise ConnectionError("no line of JSON") from None
             if not isinstance(said, dict) or said.pop("version", None) != VERSION:
                 raise ConnectionError("another language")
-            yield said
-            if said.get("kind") == END:
+            kind = str(said.pop("kind", ""))
+            yield kind, said
+            if kind == END:
                 return
     raise ConnectionError("no end")
 
 
-def _collected(lines: Iterator[dict[str, Any]]) -> Answer:
+def _collected(lines: Iterator[tuple[str, dict[str, Any]]]) -> Answer:
     answer = Answer()
-    refused: RotatorError | None = None
-    for said in lines:
-        match said.pop("kind", ""):
-            case kind if kind == DAEMON:
-                answer.daemon = said
-            case kind if kind == ERROR:
-                refused = _error_of(said)
-            case kind if kind != END:
-                answer.targets.append(said)
-    if refused is not None:
-        raise refused
+    for kind, said in lines:
+        if kind == ERROR:
+            raise _error_of(said)
+        if kind == DAEMON:
+            answer.daemon = said
+        elif kind == TARGET:
+            answer.targets.append(said)
     return answer
 
 

@@ -12,6 +12,7 @@ from rotator.printable import printable
 from rotator.settings import places
 from rotator.settings.document import Document, Origin
 from rotator.settings.files import Surroundings
+from rotator.settings.overrides import PREFIX
 from rotator.settings.resolve import resolve
 from rotator.settings.yaml_text import LONGEST, parse
 
@@ -76,7 +77,7 @@ def control_socket(
     Whoever may only ask the daemon has none of the secrets that the configuration names.
     """
     environ = os.environ if environ is None else environ
-    if named := environ.get("ROTATOR_CONTROL__SOCKET"):
+    if named := environ.get(f"{PREFIX}CONTROL__SOCKET"):
         return Path(named)
     home = _home(environ) if home is None else home
     try:

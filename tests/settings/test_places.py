@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator.settings.places import SYSTEM_STATE, lease_directory
+from rotator.settings.places import SYSTEM_STATE, control_socket, lease_directory
 
 OWN = SYSTEM_STATE if os.geteuid() == 0 else Path("/home/ops/.local/state/rotator")
 
@@ -23,3 +23,17 @@ OWN = SYSTEM_STATE if os.geteuid() == 0 else Path("/home/ops/.local/state/rotato
 )
 def test_the_lock_files_lie(environ: dict[str, str], place: Path) -> None:
     assert lease_directory({"HOME": "/home/ops", **environ}) == place / "leases"
+
+
+@pytest.mark.parametrize(
+    ("environ", "place"),
+    [
+        pytest.param(
+            {"RUNTIME_DIRECTORY": "/run/a:/run/b", "STATE_DIRECTORY": "/s"}, Path("/run/a"), id="systemd's, first"
+        ),
+        pytest.param({"STATE_DIRECTORY": "/var/lib/a"}, Path("/var/lib/a"), id="else beside the state"),
+        pytest.param({}, OWN, id="wherever that is"),
+    ],
+)
+def test_the_control_socket_lies(environ: dict[str, str], place: Path) -> None:
+    assert control_socket({"HOME": "/home/ops", **environ}) == place / "control.sock"
