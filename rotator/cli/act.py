@@ -89,6 +89,10 @@ def rotate(
     reports = carry_on(
         invocation, settings, targets, output=output, patience=patience, told=True, force=force, dry_run=dry_run
     )
+    if not fileless["app"] and (changed := [each.target.name for each in reports if each.steps]):
+        from rotator.cli.daemon_line import tell_to_look
+
+        tell_to_look(invocation.control_socket(), changed)
     return tell(reports, output=output, command="rotate", blocks=True)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from rotator.cli.by_daemon import block_of, word_of
-from rotator.cli.daemon_line import ask, ask_for_sure
+from rotator.cli.daemon_line import ask, ask_for_sure, tell_to_look
 from rotator.cli.options import Invocation, config_option, output_option
 from rotator.cli.output import print_json, print_lines
 from rotator.cli.report import VERSION, error_of, names_of
@@ -127,7 +127,7 @@ def _done(invocation: Invocation, request: Request, work: Work, *, direct: bool)
 
     told = list(run(invocation, settings, each_of_them))
     if direct and targets:
-        _tell_the_daemon(invocation, targets)
+        tell_to_look(path, [target.name for target in targets])
     return told
 
 
@@ -138,14 +138,6 @@ def _failed(target: Target, error: RotatorError) -> dict[str, Any]:
     code = error.code if isinstance(error, RefusedError) else ""
     told = {"exit_code": error.exit_code, "message": str(error), "hint": error.hint}
     return {**names_of(target), **told, "error": {**error_of(error), "code": code}}
-
-
-def _tell_the_daemon(invocation: Invocation, targets: Sequence[Target]) -> None:
-    """Have a daemon that runs look at the targets; it finds out by itself as well, only later."""
-    try:
-        ask(invocation.control_socket(), Request("wake", tuple(target.name for target in targets)))
-    except RotatorError as error:
-        click.echo(f"rotator: warning: the daemon was not told: {error}", err=True)
 
 
 def _whoever_this_is() -> str:

@@ -12,11 +12,14 @@ import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from rotator.daemon.talk import DAEMON, END, ERROR, TARGET, VERSION, Request
 from rotator.errors import BusyError, ConfigError, RefusedError, RotatorError, UnavailableError, UnknownOutcomeError
+from rotator.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 ANSWERS_WITHIN = 120.0  # seconds for the next line, beside what the request itself takes
@@ -56,6 +59,14 @@ def ask_for_sure(path: Path, request: Request, *, within: float = 0) -> Answer:
             hint="Is `rotator run` running, and is `control.socket` of its configuration the same?",
         )
     return answer
+
+
+def tell_to_look(path: Path, names: Sequence[str]) -> None:
+    """Have a daemon that runs look at these targets now: it finds out by itself as well, only later."""
+    try:
+        ask(path, Request("wake", tuple(names)))
+    except RotatorError as error:
+        click.echo(f"rotator: warning: the daemon was not told: {printable(str(error))}", err=True)
 
 
 def _reached(line: socket.socket, path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import grp
 import json
 import os
@@ -11,7 +12,7 @@ import socket
 import stat
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,7 @@ from rotator.daemon.desk import Endings, LoopDesk
 from rotator.daemon.talk import LONGEST, VERSION, Request
 from rotator.errors import ConfigError, SealedError
 from tests.app.small_world import OLD, SmallWorld
+from tests.app.test_orders import Written
 from tests.daemon.post import Post
 
 if TYPE_CHECKING:
@@ -194,6 +196,20 @@ async def test_a_daemon_that_is_stopped_and_full_is_alive(small: SmallWorld, tmp
                 pass
 
     assert path.exists()
+
+
+async def test_of_two_that_start_at_once_one_gets_it(small: SmallWorld, tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(ConfigError, match="another daemon is about to"):
+            async with counter(small, tmp_path):
+                pass
+    finally:
+        os.close(folder)
+
+    async with counter(small, tmp_path) as desk:
+        assert await desk.ask("ping")
 
 
 async def test_what_is_no_socket_is_left_alone(small: SmallWorld, tmp_path: Path) -> None:
@@ -634,6 +650,23 @@ async def test_the_log_says_who_asked_for_what(
     who = {"by": ME, "uid": os.getuid(), "pid": os.getpid(), "targets": ["billing"]}
     assert answered.items() >= {"event": "command_answered", "command": "pause", "failed": 0, **who}.items()
     assert refused.items() >= {"event": "command_refused", "command": "destroy", **who}.items()
+
+
+async def test_what_a_rotation_does_is_written_down_of_whoever_asked_and_no_longer(
+    small: SmallWorld, tmp_path: Path
+) -> None:
+    journal = Written()
+    small.world = replace(small.world, journal=journal)
+    async with counter(small, tmp_path) as desk:
+        await desk.ask("rotate", "billing", force=True)
+        asked = {actor for _, actor, _ in journal.rows}
+        journal.rows.clear()
+        small.clock.advance(timedelta(days=8))
+        desk.post.loop.wake(["billing"])
+        await desk.post.settle()
+
+    assert asked == {ME}
+    assert {actor for _, actor, _ in journal.rows} == {"rotator"}
 
 
 async def test_a_fault_of_ours_cuts_the_answer_off_and_is_logged(

@@ -227,6 +227,18 @@ def test_beside_a_daemon_it_is_told_to_look(site: Site, run: Run) -> None:
         daemon.until("target_paused")
 
 
+def test_beside_a_rotation_from_here_it_is_told_to_look(site: Site, run: Run) -> None:
+    site.add(age=FRESH)
+    with run() as daemon:
+        daemon.until_ready()
+        site.run("rotate", "billing", "--dry-run")
+
+        assert site.run("rotate", "billing", "--force").code == 0
+
+        assert daemon.until("command_answered")["targets"] == ["billing"]
+        assert [event["command"] for event in daemon.events("command_answered")] == ["wake"]
+
+
 def test_a_record_of_another_release_is_blocked_and_left(site: Site) -> None:
     app = site.add(age=FRESH)
     site.box.vault.put("secret", f"rotator/staging/127.0.0.1/{app.id}", {"state": "elsewhere"})
