@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from rotator.errors import BusyError, ConfigError, RefusedError, RotatorError, U
 from rotator.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
 ANSWERS_WITHIN = 120.0  # seconds for the next line, beside what the request itself takes
@@ -44,7 +45,8 @@ def ask(path: Path, request: Request, *, within: float = 0) -> Answer | None:
         line.settimeout(within + ANSWERS_WITHIN)
         try:
             line.sendall(request.line())
-            return _collected(_lines(line))
+            with closing(_lines(line)) as lines:
+                return _collected(lines)
         except OSError as failure:
             raise _cut_off(path) from failure
 
@@ -89,7 +91,7 @@ def _reached(line: socket.socket, path: Path) -> bool:
     return True
 
 
-def _lines(line: socket.socket) -> Iterator[tuple[str, dict[str, Any]]]:
+def _lines(line: socket.socket) -> Generator[tuple[str, dict[str, Any]]]:
     """Yield what is said, by its kind, up to the end."""
     with line.makefile("rb") as received:
         while text := received.readline(LONGEST_LINE):
@@ -106,7 +108,7 @@ def _lines(line: socket.socket) -> Iterator[tuple[str, dict[str, Any]]]:
     raise ConnectionError("no end")
 
 
-def _collected(lines: Iterator[tuple[str, dict[str, Any]]]) -> Answer:
+def _collected(lines: Iterable[tuple[str, dict[str, Any]]]) -> Answer:
     answer = Answer()
     for kind, said in lines:
         if kind == ERROR:
