@@ -199,11 +199,11 @@ class Control:
 
     async def _status(self, request: Request, say: Say) -> int:
         vitals = self.desk.vitals
-        targets = self.desk.named(request.targets) if request.targets else None
         brake = await self.desk.brake()
+        targets = self.desk.named(request.targets) if request.targets else None
         held = {"since": brake.since.isoformat(), "why": brake.why, "hint": brake.hint} if brake else None
         await say({"kind": DAEMON, **_daemon(vitals), "brake": held})
-        shown = vitals.targets() if targets is None else (vitals.target(each.name) for each in targets)
+        shown = vitals.targets() if targets is None else [vitals.target(each.name) for each in targets]
         for one in shown:
             await say({"kind": TARGET, **_standing(one)})
         return 0
@@ -288,22 +288,26 @@ async def _each(
     *,
     at_once: int = AT_A_TIME,
 ) -> int:
-    """Do `work` for each target and say what came of it; return how many did not end with 0."""
+    """Do `work` for each target and say what came of it as it comes; return how many did not end with 0."""
+    said: set[str] = set()
+
+    async def tell(target: Target, fields: dict[str, Any]) -> dict[str, Any]:
+        said.add(target.name)
+        await say({"kind": TARGET, **_names(target), **fields})
+        return fields
 
     async def one(target: Target) -> dict[str, Any]:
-        told = {**_names(target), **await work(target)}
-        await say({"kind": TARGET, **told})
-        return told
+        try:
+            return await tell(target, await work(target))
+        except RotatorError as error:
+            await tell(target, _of_error(error))
+            raise
 
-    def failed(target: Target, error: RotatorError) -> dict[str, Any]:
-        failures.append({"kind": TARGET, **_names(target), **_of_error(error)})
-        return failures[-1]
-
-    failures: list[dict[str, Any]] = []
-    ended = await each(targets, one, failed=failed, at_once=at_once)
-    for failure in failures:
-        await say(failure)
-    return sum(told["exit_code"] != 0 for told in ended)
+    ended = await each(targets, one, failed=lambda _, error: _of_error(error), at_once=at_once)
+    for target, fields in zip(targets, ended, strict=True):
+        if target.name not in said:  # not even tried, or a fault of ours
+            await tell(target, fields)
+    return sum(fields["exit_code"] != 0 for fields in ended)
 
 
 def _peer_of(writer: asyncio.StreamWriter) -> Peer:

@@ -683,6 +683,19 @@ async def test_a_fault_of_ours_cuts_the_answer_off_and_is_logged(
     assert [event["error"] for event in log if event["event"] == "command_failed"] == ["KeyError"]
 
 
+async def test_a_fault_of_ours_with_one_target_is_said_of_that_one_without_its_text(
+    small: SmallWorld, tmp_path: Path
+) -> None:
+    targets = [small.settled(f"t{n}", app_id=f"0oa{n}") for n in range(2)]
+    async with counter(small, tmp_path, *targets) as desk:
+        small.flaky_kv.fail("read_metadata", ValueError("a value that nobody may see"))
+        lines = {line["target"]: line for line in await desk.ask("pause", everything=True)}
+
+    assert {name: line["exit_code"] for name, line in lines.items()} == {"t0": 1, "t1": 0}
+    assert "a fault of this program: ValueError in" in lines["t0"]["message"]
+    assert "nobody may see" not in json.dumps(lines)
+
+
 async def test_nothing_secret_is_said(small: SmallWorld, tmp_path: Path) -> None:
     target = small.settled(age=100)
     async with counter(small, tmp_path, target) as desk:
