@@ -184,8 +184,12 @@ class Journal(Protocol):
 class Memory(Protocol):
     """What the members of a service know of its targets. Losing it costs looks, and sets the brake."""
 
-    async def recall(self, *, since: datetime | None = None) -> tuple[Remembered, ...]:
-        """Return what is remembered; of what was written since that time, by anybody, all and perhaps more."""
+    async def recall(self) -> tuple[Remembered, ...]:
+        """Return what is remembered."""
+        ...
+
+    async def news(self) -> tuple[Remembered, ...]:
+        """Return what was written by anybody since this or `recall` was asked last, all of it and perhaps more."""
         ...
 
     async def remember(self, what: Sequence[Remembered]) -> None:

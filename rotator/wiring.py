@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rotator.adapters.vault_connection import Auth, VaultConnection
     from rotator.adapters.vault_kv import VaultKv
     from rotator.core.model import Target
-    from rotator.ports import Clock, Leases, OktaAdmin, OktaLog, Progress, Roster, TokenEndpoint
+    from rotator.ports import Clock, Engine, Leases, OktaAdmin, OktaLog, Progress, Roster, TokenEndpoint
     from rotator.settings import Org, Settings, Vault
     from rotator.wiring_state import State
 
@@ -77,14 +77,14 @@ class Worlds:
         self._progress = progress
         self.clock = clock
         self._leases_in = leases_in
-        self._state = state
         self._leases = state.leases if state else _leases(settings, leases_in)
         self._gate = state.gate if state else OpenGate()
         self._journal = state.journal if state else NoJournal()
         self._warn = warn
         self._sleep = sleep
         self._mint = RandomMint()
-        self.roster: Roster = PassingRoster()
+        self.state = state
+        self.roster: Roster = state.roster if state else PassingRoster()
         self._orgs: dict[str, _OrgPorts] = {}
         self._vaults: dict[str, VaultKv] = {}
 
@@ -104,6 +104,7 @@ class Worlds:
             progress=self._progress,
             gate=self._gate,
             journal=self._journal,
+            actor=self.state.owner if self.state else "rotator",
         )
 
     def okta_of(self, alias: str) -> OktaAdmin:
@@ -140,8 +141,8 @@ class Worlds:
             if self._settings.vaults[alias] != settings.vaults.get(alias):
                 left.push_async_callback(self._vaults.pop(alias).aclose)
         self._settings = settings
-        if self._state:
-            self._state.follow(settings)
+        if self.state:
+            self.state.follow(settings)
         else:
             self._leases = _leases(settings, self._leases_in)
         return left
@@ -187,9 +188,9 @@ async def open_worlds(
 ) -> AsyncIterator[Worlds]:
     """Open the worlds of these settings and close them in the end.
 
-    `state`, which whoever opened it closes, gives leases, gate and journal; without one every rotation may begin, and
-    the log is the only history. `warn` is told what Vault says besides; `clock`, `sleep` in its seconds, and
-    `leases_in` are for tests and the sandbox.
+    `state`, which whoever opened it closes, gives leases, gate, journal and roster; without one every rotation may
+    begin, and the log is the only history. `warn` is told what Vault says besides; `clock`, `sleep` in its seconds,
+    and `leases_in` are for tests and the sandbox.
     """
     from rotator.adapters.clock import SystemClock
 
@@ -206,6 +207,18 @@ async def open_worlds(
             sleep=sleep,
             state=state,
         )
+
+
+def open_engine(settings: Settings, at_once: int) -> Engine:
+    """Return who makes the daemon's passes: `at_once` at most in this process."""
+    if not settings.several:
+        from rotator.adapters.local_engine import LocalEngine
+
+        return LocalEngine()
+    from rotator.adapters.postgres_engine import PostgresEngine
+
+    state = settings.state
+    return PostgresEngine(state.url, state.password.read if state.password else None, at_once=at_once)
 
 
 def _leases(settings: Settings, directory: Path) -> Leases:

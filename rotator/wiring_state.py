@@ -34,6 +34,7 @@ class State:
     cursors: Cursors
     brakes: Brakes
     roster: Roster
+    owner: str  # who this process is, in messages and in the audit
     prune: Callable[[], Awaitable[None]]  # remove what is kept no longer
     hosts: dict[str, str]  # of each org by its alias: leases go by them
 
@@ -92,6 +93,7 @@ def _state(store: Store, hosts: dict[str, str], decide: Decide, *, owner: str, c
         cursors=StoreCursors(store, f"{owner}/{secrets.token_hex(4)}"),  # two processes may be called alike
         brakes=StoreBrakes(store),
         roster=StoreRoster(store),
+        owner=owner,
         prune=prune,
         hosts=hosts,
     )

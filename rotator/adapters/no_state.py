@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rotator.core.admission import Admitted
+from rotator.core.admission import Admitted, Begun, Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from rotator.core.admission import Admission, Wish
     from rotator.core.history import Deed, Ended
     from rotator.core.model import AppId
     from rotator.core.selection import Member
+    from rotator.ports import Clock
+
+    Decide = Callable[[Wish, Ledger, datetime], Admission]
 
 
 class OpenGate:
@@ -24,6 +29,31 @@ class OpenGate:
 
     async def ended(self, target: str, *, good: bool) -> None:
         """Keep no count."""
+
+
+class RunGate:
+    """Counts what has begun in this run: a single run by itself must not go too far."""
+
+    def __init__(self, decide: Decide, clock: Clock, *, fleet: int) -> None:
+        """Take what decides, and of how many targets."""
+        self._decide = decide
+        self._clock = clock
+        self._fleet = fleet
+        self._begun: dict[str, Begun] = {}
+
+    async def ask(self, wish: Wish) -> Admission:
+        """Say whether it may begin now, and note that it did."""
+        now = self._clock.now()
+        ledger = Ledger(tuple(self._begun.values()), self._fleet, known_since=now)
+        answer = self._decide(wish, ledger, now)
+        if isinstance(answer, Admitted) and wish.target not in self._begun:
+            self._begun[wish.target] = Begun(wish.target, wish.policy.name, wish.urgent, now)
+        return answer
+
+    async def ended(self, target: str, *, good: bool) -> None:
+        """Note how it ended."""
+        if target in self._begun:
+            self._begun[target] = replace(self._begun[target], ended_at=self._clock.now(), good=good)
 
 
 class NoJournal:

@@ -15,7 +15,7 @@ import asyncio
 import logging
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 import psycopg_pool
@@ -28,6 +28,10 @@ from rotator.errors import StateError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from rotator.core.secret_value import SecretValue
+
+    Password = Callable[[], SecretValue]
 
 TASK = "rotator.pass"
 HEARTBEAT = timedelta(seconds=2)
@@ -66,18 +70,22 @@ class _Jobs(JobManager):
 class PostgresEngine:
     """Has passes made by whichever member takes them."""
 
-    def __init__(self, conninfo: str, *, at_once: int, heartbeat: timedelta = HEARTBEAT) -> None:
-        """Take libpq's connection string; `at_once` passes at most are made here. Nothing is opened yet."""
+    def __init__(
+        self, url: str, password: Password | None = None, *, at_once: int, heartbeat: timedelta = HEARTBEAT
+    ) -> None:
+        """Take a `postgresql` URL and what reads its password; `at_once` passes at most are made here."""
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.ERROR)
-        self._conninfo = conninfo
+        self._url = url.replace("postgresql+psycopg://", "postgresql://", 1)
+        self._password = password
         self._at_once = at_once
         self._heartbeat = heartbeat.total_seconds()
         self._stalled = heartbeat.total_seconds() * (STALLED / HEARTBEAT)
         self._awaited: dict[int, asyncio.Event] = {}  # jobs of ours that have not ended, by number
         self._work: Callable[[str], Awaitable[None]] | None = None
         connector = PsycopgConnector(
-            conninfo=conninfo,
+            conninfo=self._url,
+            connection_class=self._connection_class(),
             min_size=1,
             max_size=POOL,
             timeout=5,
@@ -140,11 +148,24 @@ class PostgresEngine:
     async def _open(self) -> None:
         """Make the queue's tables if there are none, and connect."""
         # First by a connection of our own: the pool would try for half a minute.
-        async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5) as own:
+        connection = self._connection_class()
+        async with await connection.connect(self._url, autocommit=True, connect_timeout=5) as own:
             await own.execute("SELECT pg_advisory_lock(%s)", [_SCHEMA_LOCK])  # ends with the connection
             await self._app.open_async()
             if not await self._app.check_connection_async():
                 await self._app.schema_manager.apply_schema_async()
+
+    def _connection_class(self) -> type[psycopg.AsyncConnection[Any]]:
+        """Return connections that read the password when they are made: its file may be replaced."""
+        password = self._password
+
+        class Connection(psycopg.AsyncConnection[Any]):
+            @classmethod
+            async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
+                given = {} if password is None else {"password": password().reveal()}
+                return await super().connect(conninfo, **{**kwargs, **given})
+
+        return Connection
 
     async def _serve(self) -> None:
         """Work, and begin anew whenever the worker was cut off."""

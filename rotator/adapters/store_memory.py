@@ -38,11 +38,23 @@ class StoreMemory:
     def __init__(self, store: Store) -> None:
         """Take the database."""
         self._store = store
+        self._asked_at: datetime | None = None  # by the database's clock
 
-    async def recall(self, *, since: datetime | None = None) -> tuple[Remembered, ...]:
-        """Return what is remembered; of what was written since that time all, and perhaps more."""
+    async def recall(self) -> tuple[Remembered, ...]:
+        """Return what is remembered."""
+        return await self._read(since=None)
+
+    async def news(self) -> tuple[Remembered, ...]:
+        """Return what was written since this or `recall` was asked last, and somewhat more."""
+        return await self._read(since=self._asked_at)
+
+    async def _read(self, since: datetime | None) -> tuple[Remembered, ...]:
         query = select(target) if since is None else select(target).where(target.c.changed_at >= since - UNSEEN)
-        rows = await self._store.read(lambda connection: connection.execute(query).mappings().all())
+
+        def read(connection: Connection) -> tuple[datetime, Sequence[RowMapping]]:
+            return now(connection), connection.execute(query).mappings().all()
+
+        self._asked_at, rows = await self._store.read(read)
         return tuple(_remembered(row) for row in rows)
 
     async def remember(self, what: Sequence[Remembered]) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         App,
         ConsumerVersion,
         KvMetadata,
+        KvPath,
         OktaSecret,
         Proof,
         RotationId,
@@ -58,6 +59,21 @@ class World:
     gate: Gate
     journal: Journal
     actor: str = "rotator"  # who acts, for the audit
+
+
+async def read_record(kv: KvStore, path: KvPath) -> tuple[Staging, str | None]:
+    """Return the staging record at a path, and why it cannot be read if something else is there."""
+    metadata = await kv.read_metadata(path)
+    if metadata is None or metadata.current == 0:
+        return Staging(), None
+    version = await kv.read(path, metadata.current)
+    if version is None:
+        return Staging(version=metadata.current), f"version {metadata.current} of the staging record {path} is deleted"
+    readable = {info.number for info in metadata.versions.values() if not info.deleted}
+    try:
+        return read_staging(version, tuple(sorted(readable - {metadata.current}))), None
+    except UnreadableRecordError as problem:
+        return Staging(version=metadata.current), f"{path}: {problem}"
 
 
 class View:
@@ -155,22 +171,9 @@ class View:
         self.list_is_fresh = True
 
     async def _read_staging(self) -> Staging:
-        path = self.target.staging
-        metadata = await self._world.kv.read_metadata(path)
-        if metadata is None or metadata.current == 0:
-            return Staging()
-        version = await self._world.kv.read(path, metadata.current)
-        if version is None:
-            self._unreadable = f"version {metadata.current} of the staging record {path} is deleted"
-            return Staging(version=metadata.current)
-        readable = {info.number for info in metadata.versions.values() if not info.deleted}
-        try:
-            staging = read_staging(version, tuple(sorted(readable - {metadata.current})))
-        except UnreadableRecordError as problem:
-            self._unreadable = f"{path}: {problem}"
-            return Staging(version=metadata.current)
-        self._unreadable = None
-        self._note_attempt(staging)
+        staging, self._unreadable = await read_record(self._world.kv, self.target.staging)
+        if self._unreadable is None:
+            self._note_attempt(staging)
         return staging
 
     def _note_attempt(self, staging: Staging) -> None:

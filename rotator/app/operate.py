@@ -145,7 +145,7 @@ def _refuse_unless_needed(facts: Facts) -> None:
         raise RefusedError(
             f"{target.name} is paused: {facts.staging.paused}",
             code="paused",
-            hint=f"Empty the field `pause` of {target.staging} in Vault first.",
+            hint=f"`rotator resume {target.name}` lifts the pause.",
         )
     if consumer_path_lost(facts):
         return

@@ -4,6 +4,7 @@
 * Where an org or a Vault is out for several targets in a row, the rest that need it are not tried: each would take
   its time limits and retries, and a rate limit would be hit again.
 * What waits, waits between two passes, with no lease held; each pass looks and decides afresh.
+* Where a person named the target, whoever else is at it is waited for too.
 * An order (`force`) is given until it led to a first step, so that a later pass does not order a second rotation.
 """
 
@@ -21,6 +22,7 @@ from rotator.core import backoff
 from rotator.core.actions import Rest, Waiting
 from rotator.core.budget import TURN
 from rotator.errors import (
+    BusyError,
     ConflictError,
     InvariantError,
     RateLimitedError,
@@ -46,6 +48,7 @@ T = TypeVar("T")
 AT_ONCE = 4
 OUT = 4  # outages in a row, each after its own retries
 SHORTEST_WAIT = timedelta(milliseconds=200)  # a time that has come already must not make a tight loop
+NEXT_TRY = timedelta(seconds=1)  # of what somebody else works on, where a person waits
 SHORT = frozenset({Waiting.ATTEMPT, Waiting.VERIFICATION})  # what ends by itself, and soon
 
 
@@ -159,8 +162,9 @@ async def see_through(
     while True:
         outcome = await carry_on(target, world, told=told, force=force and not steps, tries=tries, turn=turn)
         steps += outcome.steps
-        outages += isinstance(outcome.ending, RotatorError)
-        again = _again_at(outcome, world.clock.now(), outages)
+        waits_for_another = (told or force) and isinstance(outcome.ending, BusyError)
+        outages += isinstance(outcome.ending, RotatorError) and not waits_for_another
+        again = world.clock.now() + NEXT_TRY if waits_for_another else _again_at(outcome, world.clock.now(), outages)
         if again is None or again > gives_up or outages > patience.retries:
             return replace(outcome, steps=steps)
         wait = max(again - world.clock.now(), SHORTEST_WAIT).total_seconds()

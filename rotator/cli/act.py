@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rotator.wiring import Worlds
 
 
+BRAKED = 4  # as for a target that is paused
+
+
 def fileless_options(command: Any) -> Any:
     """Add the options that take the place of a configuration."""
     options: list[Callable[[Any], Any]] = [
@@ -47,6 +50,7 @@ def fileless_options(command: Any) -> Any:
     metavar="SECONDS",
     help="How long to wait, for each target, for what ends by itself.",
 )
+@click.option("--daemon", is_flag=True, help="Ask the running daemon; needs no credentials, only its control socket.")
 @fileless_options
 @config_option
 @output_option
@@ -60,6 +64,7 @@ def rotate(
     force: bool,
     dry_run: bool,
     wait: int,
+    daemon: bool,
     output: str,
     **fileless: str | None,
 ) -> int:
@@ -67,16 +72,22 @@ def rotate(
 
     TARGET is a target's name or its app's id. What is under way is carried on; what is not due is left alone, unless
     --force. The old secret stays active for the policy's overlap: what comes later is done by `rotator reconcile`, or
-    by the next `rotator rotate`.
+    by the next `rotator rotate`. Whoever else works on a target is waited for, as long as --wait says.
 
     Exit codes: 0 done or nothing due, 1 failed, 2 usage or configuration, 3 some of several failed, 4 busy or paused,
     5 Okta or Vault unreachable or sealed. A due target whose policy observes is a failure here: nothing was done.
     """
     from rotator.app.reconcile import Patience
 
+    if daemon:
+        if dry_run or fileless["app"] or fileless["to"]:
+            raise click.UsageError("--daemon goes with targets of its configuration, and it has no --dry-run.")
+        from rotator.cli.by_daemon import rotate as ask_to_rotate
+
+        return ask_to_rotate(invocation, names, everything=everything, force=force, wait=wait, output=output)
     settings = _meant(invocation, names, everything=everything, fileless=fileless)
     patience = Patience(timedelta(seconds=wait))
-    reports = carry_on(
+    passed = carry_on(
         invocation,
         settings,
         names,
@@ -87,7 +98,11 @@ def rotate(
         force=force,
         dry_run=dry_run,
     )
-    return tell(reports, output=output, command="rotate", blocks=True)
+    if not fileless["app"] and (changed := [each.target.name for each in passed.reports if each.steps]):
+        from rotator.cli.daemon_line import tell_to_look
+
+        tell_to_look(invocation.control_socket(), changed)
+    return tell(passed.reports, output=output, command="rotate", blocks=True)
 
 
 @click.command()
@@ -106,8 +121,11 @@ def reconcile(invocation: Invocation, /, names: tuple[str, ...], output: str) ->
     from rotator.app.reconcile import ONE_PASS
 
     settings = invocation.settings()
-    reports = carry_on(invocation, settings, names, output=output, patience=ONE_PASS)
-    return tell(reports, output=output, command="reconcile")
+    passed = carry_on(invocation, settings, names, output=output, patience=ONE_PASS)
+    code = tell(passed.reports, output=output, command="reconcile")
+    if passed.brake is not None:
+        click.echo(f"rotator: everything is only looked at: {passed.brake.why}\n{passed.brake.hint}", err=True)
+    return code or (BRAKED if passed.brake else 0)
 
 
 def _meant(
@@ -178,7 +196,7 @@ def adopt(invocation: Invocation, /, name: str, *, secret_id: str | None, yes: b
         confirm = _agreed if yes else _asked
         return await adopt_it(target, worlds.of(target), secret_id=secret_id, confirm=confirm)
 
-    adopted = run(invocation, settings, work, output=output)
+    adopted = run(invocation, settings, work, output=output, acts=True)
     if output == "json":
         print_json(findings.adopted_as_json(adopted))
     else:

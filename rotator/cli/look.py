@@ -41,7 +41,7 @@ def plan(invocation: Invocation, /, names: tuple[str, ...], *, detailed_exitcode
     if it were let, is told as well.
     """
     settings = invocation.settings()
-    reports = carry_on(invocation, settings, names, output=output, dry_run=True)
+    reports = carry_on(invocation, settings, names, output=output, dry_run=True).reports
     code = tell(reports, output=output, command="plan")
     if not detailed_exitcode:
         return code
@@ -52,10 +52,11 @@ def plan(invocation: Invocation, /, names: tuple[str, ...], *, detailed_exitcode
 
 @click.command()
 @target_arguments
+@click.option("--daemon", is_flag=True, help="Ask the running daemon what it knows; needs only its control socket.")
 @config_option
 @output_option
 @click.pass_obj
-def status(invocation: Invocation, /, names: tuple[str, ...], output: str) -> int:
+def status(invocation: Invocation, /, names: tuple[str, ...], *, daemon: bool, output: str) -> int:
     """Show each target: its secret, its age, what else is there, what comes next. Reads Okta and Vault only.
 
     A target that is blocked is shown with the cause, and is no failure of this command: it exits with 1, 3 or 5 only
@@ -64,6 +65,10 @@ def status(invocation: Invocation, /, names: tuple[str, ...], output: str) -> in
     from rotator.app.operate import look_at
     from rotator.cli import findings
 
+    if daemon:
+        from rotator.cli.by_daemon import status as ask_for_status
+
+        return ask_for_status(invocation, names, output=output)
     settings = invocation.settings()
 
     async def work(target: Target, world: World) -> Finding:

@@ -43,6 +43,12 @@ class Invocation:
             click.echo(f"rotator: warning: {printable(warning)}", err=True)
         return settings
 
+    def control_socket(self) -> Path:
+        """Return where the daemon of the configuration is reached; of that nothing else is read."""
+        from rotator.settings import control_socket
+
+        return control_socket(self.config)
+
 
 def _remember_config(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
     invocation = ctx.ensure_object(Invocation)

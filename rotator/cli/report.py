@@ -44,9 +44,15 @@ class Report:
 
 
 def report(
-    outcome: Outcome, now: datetime, *, told: bool = False, force: bool = False, dry_run: bool = False
+    outcome: Outcome,
+    now: datetime,
+    *,
+    told: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    later: str = LATER,
 ) -> Report:
-    """Tell what came of a target; the keywords are those with which it was carried on."""
+    """Tell what came of a target; the keywords are those with which it was carried on. `later`: who does the rest."""
     result, code = result_of(outcome, now, told=told, force=force, dry_run=dry_run)
     message, hint = _message(outcome, result, now, dry_run=dry_run)
     rest = outcome.ending if isinstance(outcome.ending, Rest) and outcome.planned is None else None
@@ -59,28 +65,28 @@ def report(
         found=_found(outcome),
         steps=outcome.steps,
         proof=f"{outcome.proof.level.value}: {outcome.proof.detail}" if outcome.proof else "",
-        next=what_comes_next(rest, Facts(outcome.seen, now)) if rest and outcome.seen else "",
+        next=what_comes_next(rest, Facts(outcome.seen, now), later=later) if rest and outcome.seen else "",
         outcome=outcome,
     )
 
 
-def what_comes_next(rest: Rest, facts: Facts) -> str:
+def what_comes_next(rest: Rest, facts: Facts, *, later: str = LATER) -> str:
     """Return in one sentence what happens next, when, and who does it."""
     when = moment(rest.until)
     old = ", ".join(leaving.secret.id for leaving in facts.leaving) or "the old one"
     match rest.waiting:
         case Waiting.NEXT_ROTATION:
-            return f"{facts.alive.id if facts.alive else 'the secret'} is rotated after {when} by {LATER}"
+            return f"{facts.alive.id if facts.alive else 'the secret'} is rotated after {when} by {later}"
         case Waiting.OVERLAP:
-            return f"old secret {old} stays active until {when}; {LATER} then switches it off"
+            return f"old secret {old} stays active until {when}; {later} then switches it off"
         case Waiting.SOAK:
-            return f"old secret {old} is switched off; {LATER} deletes it after {when}"
+            return f"old secret {old} is switched off; {later} deletes it after {when}"
         case Waiting.WINDOW:
-            return f"the maintenance window opens {when}; {LATER} goes on then"
+            return f"the maintenance window opens {when}; {later} goes on then"
         case Waiting.ATTEMPT:
-            return f"an earlier attempt may still arrive at Okta until {when}; {LATER} goes on then"
+            return f"an earlier attempt may still arrive at Okta until {when}; {later} goes on then"
         case Waiting.VERIFICATION:
-            return f"{LATER} tries the token request again after {when}"
+            return f"{later} tries the token request again after {when}"
         case Waiting.SLOT:
             return f"both slots are taken; one is free after {when}"
         case Waiting.TOLD:

@@ -11,9 +11,11 @@ import rich_click as click
 from rotator.cli.options import Invocation, config_option
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
     from typing import Any
 
+    from rotator.app.rotate import Outcome
     from rotator.settings import Settings
 
 
@@ -100,7 +102,7 @@ def run(invocation: Invocation, /, *, tick: timedelta, resync: timedelta, poll: 
     return asyncio.run(
         serve(
             partial(_load, invocation.config),
-            Telling(LogProgress(), log_warning),
+            Telling(LogProgress(), log_warning, _told),
             pace=Pace(tick, resync),
             limits=Limits(drain=drain),
             poll=poll,
@@ -118,3 +120,11 @@ def _load(config: Path | None) -> Settings:
     for warning in settings.warnings:
         structlog.get_logger().warning("configuration_warned", detail=warning)
     return settings
+
+
+def _told(outcome: Outcome, now: datetime, force: bool) -> dict[str, Any]:
+    """Tell who asked for a rotation how it ended, as `rotator rotate` tells it."""
+    from rotator.cli.report import as_json, as_lines, report
+
+    told = report(outcome, now, told=True, force=force, later="the daemon")
+    return {**as_json(told), "lines": as_lines(told)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rotator.errors import RotatorError
     from rotator.settings import Settings
     from rotator.wiring import Worlds
+    from rotator.wiring_state import State
 
 T = TypeVar("T")
 
@@ -29,13 +30,22 @@ class Chosen:
 
 
 def run(
-    invocation: Invocation, settings: Settings, work: Callable[[Worlds], Awaitable[T]], *, output: str = "table"
+    invocation: Invocation,
+    settings: Settings,
+    work: Callable[[Worlds], Awaitable[T]],
+    *,
+    output: str = "table",
+    acts: bool = False,
 ) -> T:
-    """Do `work` with the connections that the settings describe, and return what it returns."""
+    """Do `work` with the connections that the settings describe, and return what it returns.
+
+    `acts`: it changes something, and so is kept apart from others and written down in the state database, if there is
+    one. A run on a machine of its own makes none.
+    """
     import asyncio
 
     async def within() -> T:
-        async with _session(invocation, settings, output) as worlds:
+        async with _session(invocation, settings, output, acts=acts) as worlds:
             return await work(worlds)
 
     return asyncio.run(within())
@@ -84,11 +94,38 @@ def target_arguments(command: Any) -> Any:
     return click.argument("names", metavar="[TARGET]...", nargs=-1)(command)
 
 
+def whoever_this_is() -> str:
+    """Return the name of the user who runs the command."""
+    import os
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
 @asynccontextmanager
-async def _session(invocation: Invocation, settings: Settings, output: str) -> AsyncIterator[Worlds]:
+async def _session(invocation: Invocation, settings: Settings, output: str, *, acts: bool) -> AsyncIterator[Worlds]:
     from rotator.cli.progress import log_warning, progress_for
     from rotator.wiring import open_worlds
 
-    with progress_for(invocation, output) as progress:
-        async with open_worlds(settings, progress=progress, warn=log_warning) as worlds:
-            yield worlds
+    async with AsyncExitStack() as around:
+        progress = around.enter_context(progress_for(invocation, output))
+        wanted = settings.state.there and (acts or settings.selections)
+        state = await around.enter_async_context(open_state_for_a_command(settings)) if wanted else None
+        yield await around.enter_async_context(open_worlds(settings, progress=progress, warn=log_warning, state=state))
+
+
+@asynccontextmanager
+async def open_state_for_a_command(settings: Settings) -> AsyncIterator[State]:
+    """Open the state database as somebody's command does."""
+    import socket
+    from functools import partial
+
+    from rotator.core.admission import may_begin_within
+    from rotator.wiring_state import open_state
+
+    owner = f"{whoever_this_is()}@{socket.gethostname()}"
+    async with open_state(settings, decide=partial(may_begin_within, settings.limits), owner=owner) as state:
+        yield state

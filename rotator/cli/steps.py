@@ -36,6 +36,8 @@ WORDS = {
     "Activate": Words("switching it on again", "activated", "secret_activated"),
     "Deactivate": Words("switching the old one off", "deactivated", "secret_deactivated"),
     "Delete": Words("deleting the old one", "deleted", "secret_deleted"),
+    "Pause": Words("writing the pause", "paused", "pause_placed"),
+    "Resume": Words("lifting the pause", "resumed", "pause_lifted"),
 }
 
 

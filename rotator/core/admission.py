@@ -137,6 +137,11 @@ def may_begin(wish: Wish, ledger: Ledger, limits: Limits, now: datetime) -> Admi
     return Admitted()
 
 
+def may_begin_within(limits: Limits, wish: Wish, ledger: Ledger, now: datetime) -> Admission:
+    """Do the same, with the limits first."""
+    return may_begin(wish, ledger, limits, now)
+
+
 # --- The breakers -----------------------------------------------------------------------------------------
 
 

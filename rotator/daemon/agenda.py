@@ -157,6 +157,18 @@ class Agenda:
             else:
                 self._bring_forward(name, now, soon=True)
 
+    def over(self, name: str, now: datetime) -> None:
+        """Note that a pass over it has ended; whoever was woken since it noted its ending is looked at again."""
+        self._pulse.under_way.discard(name)
+        if name in self._woken:
+            self._woken.discard(name)
+            if name in self._pulse.entries:
+                self._bring_forward(name, now + SHORTEST, soon=True)
+
+    def held_back(self) -> list[str]:
+        """Return who waits for a turn, or for a breaker."""
+        return [name for name, entry in self._pulse.entries.items() if entry.state in IN_QUEUE]
+
     def hold(self, target: Target, *, now: datetime, began: bool) -> None:
         """Have the target looked at as soon as its side is back; what it has begun, before others."""
         before = self._pulse.entries[target.name]

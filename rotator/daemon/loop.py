@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,27 +21,34 @@ from rotator.app.reconcile import each
 from rotator.daemon.agenda import Agenda
 from rotator.daemon.braking import Braking
 from rotator.daemon.inquiry import Inquiry
-from rotator.daemon.passes import Limits, Passes, Round
+from rotator.daemon.passes import Passes, Round
 from rotator.daemon.reach import Horizon
 from rotator.daemon.recollection import Recollection
+from rotator.daemon.stock import Stocktaking
 from rotator.daemon.tidings import Tidings, tell_status
 from rotator.daemon.vitals import STATE, Pulse, Vitals, sides_of
 from rotator.errors import ConfigError, StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
     from contextlib import AsyncExitStack
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
+    from rotator.app.inventory import Stock
     from rotator.app.rotate import Outcome
-    from rotator.core.agenda import Pace
+    from rotator.core.agenda import Pace, Remembered
     from rotator.core.model import Target
+    from rotator.daemon.agenda import Changes
     from rotator.daemon.bell import Bell
     from rotator.daemon.inquiry import Connections
+    from rotator.daemon.passes import Limits, Told
     from rotator.daemon.signals import Asked
     from rotator.daemon.systemd import Systemd
     from rotator.ports import Brakes, Clock, Engine, Memory
     from rotator.settings import Settings
+
+PRUNE = timedelta(days=1)
+FIRST_PRUNE = timedelta(minutes=10)  # after the start: not while there is much to do
 
 log = structlog.get_logger()
 
@@ -57,11 +66,17 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What outlives the process and is shared with other members; `several` if there may be any."""
+    """What outlives the process and is shared with other members; `several` if there may be any.
+
+    `take_stock` lists who the members of the selections are, `members` says who they were when last listed.
+    """
 
     memory: Memory
     brakes: Brakes
     engine: Engine
+    take_stock: Callable[[Settings], Awaitable[Stock]]
+    members: Callable[[Settings], Awaitable[tuple[Target, ...]]]
+    prune: Callable[[], Awaitable[None]]
     several: bool = False
 
 
@@ -91,7 +106,7 @@ class Loop:
         self._horizon = Horizon(pulse, clock)
         self._inquiry = Inquiry(pulse, self._horizon, connections, answer_within=limits.grace, ring=outside.bell.ring)
         self._braking = Braking(pulse, common.brakes, clock=clock, limits=lambda: self._settings.limits, wake=self.wake)
-        self._recollection = Recollection(self._agenda, common.memory, clock)
+        self._recollection = Recollection(self._agenda, common.memory)
         self._tidings = Tidings()
         around = Round(
             pulse, self._agenda, self._horizon, self._inquiry, self._braking, self._recollection, self._tidings
@@ -101,6 +116,9 @@ class Loop:
         self._sent: dict[str, asyncio.Task[None]] = {}
         self._errands: dict[object, asyncio.Task[None]] = {}
         self._ticks_seen = -1  # so that the first turn is one
+        self._pruned = clock.now() - PRUNE + FIRST_PRUNE
+        self._remembered: dict[str, Remembered] = {}  # from before the start
+        self._stock = Stocktaking(lambda: common.take_stock(self._settings), self._hand_over, clock=clock)
 
     @property
     def vitals(self) -> Vitals:
@@ -112,14 +130,39 @@ class Loop:
         self._agenda.wake(names, self._clock.now(), within=within)
         self._outside.bell.ring()
 
+    @property
+    def settings(self) -> Settings:
+        """The configuration as it is followed now."""
+        return self._settings
+
+    def told_to_rotate(self, name: str, told: Told) -> None:
+        """Have the next pass over a target, now, be one that a person asked for: as `rotator rotate` makes it."""
+        self._passes.tell(name, told)
+        self.wake([name])
+
+    def released(self) -> None:
+        """Find out at once that the brake is off, or what a breaker counted is forgotten, and look at who waited."""
+        self._send("state", self._ask_state())
+        self.wake(self._agenda.held_back())
+
+    def heard(self, kind: str) -> None:
+        """Take note of an event of a System Log: it may make an app a member of a selection."""
+        self._stock.heard(kind)
+
+    async def stock_changed(self) -> None:
+        """Take up the members of selections anew: a person has decided something about them."""
+        self._hand_over(await self._common.members(self._settings))
+        self._stock.begin_anew()
+        self._outside.bell.ring()
+
     async def run(self) -> None:
         """Work until there is word to stop; then let what is under way finish.
 
         `StateError` at once where nobody can tell what is remembered, or whether the brake is on.
         """
         asked, bell = self._outside.asked, self._outside.bell
-        remembered = {each.name: each for each in await self._common.memory.recall()}
-        self._agenda.take_up(self._settings.targets, self._clock.now(), remembered)
+        self._remembered = {each.name: each for each in await self._common.memory.recall()}
+        self._hand_over(await self._common.members(self._settings))
         await self._braking.ask()
         async with self._common.engine.serving(self._passes.make), asyncio.TaskGroup() as self._tasks:
             while not asked.stop:
@@ -140,6 +183,11 @@ class Loop:
                     self._send(side, self._inquiry.ask(side))
             self._send("logins", self._inquiry.keep_logins_alive())
             self._send("state", self._ask_state())
+            if now - self._pruned >= PRUNE:
+                self._pruned = now
+                self._send("prune", self._prune())
+        if self._settings.selections and self._stock.is_due(now):
+            self._send("stock", self._stock.take())
         self._begin_due(now)
         later = [at for at in (self._agenda.next_due(now), *self._horizon.limits_end()) if at and at > now]
         if later:
@@ -162,16 +210,16 @@ class Loop:
             self._sent[target.name] = task
 
     async def _have_seen_to(self, target: Target) -> None:
+        # What a person waits for here is done here.
+        see_to = self._passes.make if self._passes.is_told(target.name) else self._common.engine.see_to
         try:
-            (fault,) = await each(
-                [target], lambda one: self._common.engine.see_to(one.name), failed=lambda _, error: error
-            )
+            (fault,) = await each([target], lambda one: see_to(one.name), failed=lambda _, error: error)
             if fault is not None:
                 self._passes.note_fault(target, fault)
         finally:
             self._of_org[target.org] -= 1
-            self._pulse.under_way.discard(target.name)
             del self._sent[target.name]
+            self._agenda.over(target.name, self._clock.now())
             self._outside.bell.ring()
 
     async def _ask_state(self) -> None:
@@ -185,6 +233,11 @@ class Loop:
             return
         self._horizon.note(STATE, None)
         self._outside.bell.ring()
+
+    async def _prune(self) -> None:
+        """Remove what the state keeps no longer. That it cannot be reached is told by others."""
+        with suppress(StateError):
+            await self._common.prune()
 
     def _send(self, name: object, errand: Coroutine[None, None, None]) -> None:
         """Do something beside the passes, unless the same is still being done."""
@@ -211,25 +264,35 @@ class Loop:
         """Take up the configuration as it is now, whole; or keep the one we have, and say all that is wrong."""
         try:
             settings = await asyncio.to_thread(self._outside.load)
-        except ConfigError as error:
-            log.error("configuration_kept", problems=list(error.problems), hint="Mend it and send SIGHUP again.")  # noqa: TRY400
+            targets = await self._common.members(settings)
+        except (ConfigError, StateError) as error:
+            problems = str(error).splitlines()
+            log.error("configuration_kept", problems=problems, hint="Mend it and send SIGHUP again.")  # noqa: TRY400
             return
         left, self._settings = self._connections.follow(settings), settings
         self._inquiry.connections_changed()
         under_way = tuple(self._passes.under_way.values())
         self._tasks.create_task(_close_after(under_way, left), name="connections left behind")
-        changes = self._agenda.take_up(settings.targets, self._clock.now())
-        self._horizon.keep({side for target in settings.targets for side in sides_of(target)})
-        names = frozenset(target.name for target in settings.targets)
-        self._tidings.forget_others(names)
-        self._passes.connections_changed(names)
+        self._passes.connections_changed()
+        changes = self._hand_over(targets)
+        self._stock.begin_anew()
         log.info(
             "configuration_reloaded",
-            targets=len(names),
+            targets=len(targets),
             added=changes.added,
             changed=changes.changed,
             removed=changes.removed,
         )
+
+    def _hand_over(self, targets: Sequence[Target]) -> Changes:
+        """Take up these targets, members of selections included."""
+        changes = self._agenda.take_up(targets, self._clock.now(), self._remembered)
+        self._horizon.keep({side for target in targets for side in sides_of(target)})
+        names = frozenset(target.name for target in targets)
+        self._tidings.forget_others(names)
+        self._passes.forget_others(names)
+        self._outside.bell.ring()
+        return changes
 
     # --- stopping -----------------------------------------------------------------------------------------
 

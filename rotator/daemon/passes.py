@@ -51,6 +51,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """That a person wants a target rotated; `force`: due or not."""
+
+    by: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """What passes have to do with."""
 
@@ -84,12 +92,26 @@ class Passes:
         self._limits = limits
         self._on_outcome = on_outcome
         self._tries: dict[str, dict[str, int]] = {}
+        self._told: dict[str, Told] = {}  # until the next pass begins
         self._followed = 0
 
-    def connections_changed(self, names: frozenset[str]) -> None:
-        """Take note of other connections, for these targets; what failed over the former ones says little."""
+    def tell(self, name: str, told: Told) -> None:
+        """Let the next pass over a target be one that a person asked for."""
+        before = self._told.get(name)
+        self._told[name] = replace(told, force=True) if before and before.force else told
+
+    def is_told(self, name: str) -> bool:
+        """Say whether a person waits for the next pass over it."""
+        return name in self._told
+
+    def connections_changed(self) -> None:
+        """Take note of other connections; what failed over the former ones says little."""
         self._followed += 1
+
+    def forget_others(self, names: frozenset[str]) -> None:
+        """Forget the targets that are gone."""
         self._tries = {name: tries for name, tries in self._tries.items() if name in names}
+        self._told = {name: told for name, told in self._told.items() if name in names}
 
     async def make(self, name: str) -> None:
         """Make a pass over the target of that name, unless there is none or one is being made."""
@@ -108,7 +130,7 @@ class Passes:
             self.acting.discard(name)
             del self.under_way[name]
             if not sent:
-                pulse.under_way.discard(name)
+                self._around.agenda.over(name, self._clock.now())
 
     def note_fault(self, target: Target, fault: RotatorError) -> None:
         """Note what went wrong outside the pass itself."""
@@ -125,11 +147,14 @@ class Passes:
     async def _carry_on(self, target: Target) -> Outcome:
         limits = self._limits
         async with asyncio.timeout((limits.one_pass + limits.grace).total_seconds()):
+            told = self._told.pop(target.name, None)
             world = self._connections.of(target)
             return await carry_on(
                 target,
-                replace(world, progress=_Noting(world.progress, self.acting)),
-                dry_run=self._around.pulse.brake is not None,
+                replace(world, progress=_Noting(world.progress, self.acting), actor=told.by if told else world.actor),
+                told=told is not None,
+                force=told is not None and told.force,
+                dry_run=told is None and self._around.pulse.brake is not None,
                 tries=self._tries.setdefault(target.name, {}),
                 deadline=self._clock.now() + limits.one_pass,
             )

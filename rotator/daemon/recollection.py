@@ -1,33 +1,26 @@
 """What of the agenda outlives the process and is told to other members: written after each pass, heard at each tick.
 
 * What could not be written is written with the next: nothing is kept back for the state's sake but a look.
-* Others are heard from a little before the last time: what was written in the same moment may have come later.
+* What others have found out is heard at each tick.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from rotator.daemon.agenda import Agenda
-    from rotator.ports import Clock, Memory
-
-OVERLAP = timedelta(seconds=30)
+    from rotator.ports import Memory
 
 
 class Recollection:
     """The way from the agenda to the memory and back."""
 
-    def __init__(self, agenda: Agenda, memory: Memory, clock: Clock) -> None:
+    def __init__(self, agenda: Agenda, memory: Memory) -> None:
         """Have nothing to write yet."""
         self._agenda = agenda
         self._memory = memory
-        self._clock = clock
         self._unwritten: set[str] = set()
-        self._heard_at: datetime | None = None
 
     async def note(self, name: str) -> None:
         """Write down how a target stands, and whoever could not be written before."""
@@ -38,7 +31,4 @@ class Recollection:
 
     async def hear(self) -> None:
         """Take up what other members have found out."""
-        now = self._clock.now()
-        since = self._heard_at - OVERLAP if self._heard_at else now - OVERLAP
-        self._agenda.heard(await self._memory.recall(since=since))
-        self._heard_at = now
+        self._agenda.heard(await self._memory.news())

@@ -45,7 +45,7 @@ class Stocktaking:
     def __init__(
         self,
         take_stock: Callable[[], Awaitable[Stock]],
-        hand_over: Callable[[tuple[Target, ...]], None],
+        hand_over: Callable[[tuple[Target, ...]], object],
         *,
         clock: Clock,
         every: timedelta = EVERY,

@@ -71,6 +71,10 @@ class Sleepers(Protocol):
         """Have these targets looked at now, or each at a moment of its own within some time."""
         ...
 
+    def heard(self, kind: str) -> None:
+        """Take note of an event, whomever it concerns."""
+        ...
+
 
 class ClientIds(dict[str, str]):
     """The client ids of targets as passes saw them: an event may name that alone, and it need not be the app's id."""
@@ -199,6 +203,7 @@ class Watch:
             if change.id in org.seen:
                 continue
             org.seen.append(change.id)
+            self._sleepers.heard(change.kind)
             if names := concerned(change, targets, self._client_ids):
                 log.info("change_heard", org=alias, change=change.kind, at=change.published, targets=sorted(names))
                 self._sleepers.wake(names)

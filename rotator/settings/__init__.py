@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
-from rotator.settings.load import fileless, find, load
+from rotator.settings.load import control_socket, fileless, find, load
 from rotator.settings.model import (
     AppRoleAuth,
+    Control,
     JwtAuth,
     KubernetesAuth,
     Listen,
@@ -30,6 +31,7 @@ from rotator.settings.secret_source import SecretSource
 
 __all__ = [
     "AppRoleAuth",
+    "Control",
     "JwtAuth",
     "KubernetesAuth",
     "Listen",
@@ -42,6 +44,7 @@ __all__ = [
     "State",
     "TokenAuth",
     "Vault",
+    "control_socket",
     "fileless",
     "find",
     "find_targets",

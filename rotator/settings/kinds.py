@@ -162,6 +162,24 @@ ListenAddress = Annotated[
 ]
 
 
+# --- The control socket -----------------------------------------------------------------------------------
+
+LONGEST_SOCKET = 107  # bytes of a unix socket's path: the kernel's limit
+
+
+def _check_socket(value: str) -> str:
+    if not value.startswith("/") or value.endswith("/") or not value.isprintable():
+        raise ValueError("is no path of a socket; write it from the root on: `/run/rotator/control.sock`")
+    if len(value.encode()) > LONGEST_SOCKET:
+        raise ValueError(f"is longer than the {LONGEST_SOCKET} bytes that a socket's path may have; shorten it")
+    return value
+
+
+SocketPath = Annotated[
+    str, AfterValidator(_check_socket), WithJsonSchema({"type": "string", "pattern": "^/.*[^/]$", "maxLength": 107})
+]
+
+
 # --- Names and paths --------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rotator.settings.document import Document, Key
 
 _ANY = "*"
-_SECTIONS = ("web", "control", "notify", "hooks", "log")
+_SECTIONS = ("web", "notify", "hooks", "log")
 _KEYS: tuple[Key, ...] = (
     *((section,) for section in _SECTIONS),
     *(("policies", _ANY, key) for key in ("usage", "notify", "hooks", "secret_source")),

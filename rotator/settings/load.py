@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from rotator.errors import ConfigError
 from rotator.printable import printable
+from rotator.settings import places
 from rotator.settings.document import Document, Origin
 from rotator.settings.files import Surroundings
+from rotator.settings.overrides import PREFIX
 from rotator.settings.resolve import resolve
 from rotator.settings.yaml_text import LONGEST, parse
 
@@ -65,6 +67,25 @@ def fileless(
     }
     _name_options(document, app_id)
     return resolve(document, Surroundings(environ, home, Path.cwd()))
+
+
+def control_socket(
+    path: Path | None = None, *, environ: Mapping[str, str] | None = None, home: Path | None = None
+) -> Path:
+    """Return where the daemon of a configuration is reached, be the rest of it for others to read, or wrong.
+
+    Whoever may only ask the daemon has none of the secrets that the configuration names.
+    """
+    environ = os.environ if environ is None else environ
+    if named := environ.get(f"{PREFIX}CONTROL__SOCKET"):
+        return Path(named)
+    home = _home(environ) if home is None else home
+    try:
+        path = find(path, environ=environ, home=home)
+    except ConfigError:
+        return places.control_socket(environ)
+    named = parse(_text(path), printable(str(path))).get(("control", "socket"))
+    return Path(named) if isinstance(named, str) and named else places.control_socket(environ)
 
 
 def _name_options(document: Document, app_id: str) -> None:

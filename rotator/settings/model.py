@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -19,7 +20,6 @@ from rotator.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import timedelta
-    from pathlib import Path
 
     from rotator.core.budget import Shares
     from rotator.core.model import Policy, Target
@@ -118,6 +118,12 @@ class State:
 
     url: str
     password: SecretSource | None = None
+    named: bool = True  # by the configuration
+
+    @property
+    def there(self) -> bool:
+        """Whether somebody means it to be used: it is named, or a daemon has made it."""
+        return self.named or Path(self.url.removeprefix("sqlite:///")).exists()
 
     @property
     def shared(self) -> bool:
@@ -134,6 +140,14 @@ class Listen:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Where operators' commands reach the daemon, and whose members may use it; None where nobody chose."""
+
+    socket: Path | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +171,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     several: bool = False  # a queue hands passes out to whichever process is free
     health: Listen | None = None  # where the daemon tells how it is
+    control: Control = Control()
     warnings: tuple[str, ...] = ()
     shown: tuple[Setting, ...] = field(default=(), repr=False)
     selections: tuple[Selection, ...] = ()

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PREFIX = "ROTATOR_"
-_SECTIONS = ("okta", "vaults", "policies", "targets", "selections", "limits", "state", "health")
-_NAMELESS = frozenset({"limits", "state", "health"})  # sections without names of somebody's choice
+_SECTIONS = ("okta", "vaults", "policies", "targets", "selections", "limits", "state", "health", "control")
+_NAMELESS = frozenset({"limits", "state", "health", "control"})  # sections without names of somebody's choice
 _LISTS = frozenset({"write_to", "windows", "blackouts"})
 _SECRETS = {
     "token": "token_file",

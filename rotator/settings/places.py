@@ -30,6 +30,13 @@ def state_url(environ: Mapping[str, str] | None = None) -> str:
     return f"sqlite:///{_state(environ)}/database/state.db"
 
 
+def control_socket(environ: Mapping[str, str] | None = None) -> Path:
+    """Return where the control socket lies by default: systemd's RuntimeDirectory, else beside the state."""
+    environ = os.environ if environ is None else environ
+    given = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return (Path(given) if given else _state(environ)) / "control.sock"
+
+
 def _state(environ: Mapping[str, str]) -> Path:
     if given := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         return Path(given)

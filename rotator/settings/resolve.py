@@ -6,6 +6,7 @@ A section that is wrong is left out and what refers to it is not blamed for that
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rotator.core.admission import Limits
@@ -24,11 +25,12 @@ from rotator.settings.document import Document, Origin, told
 from rotator.settings.explain import validated
 from rotator.settings.files import secret_at
 from rotator.settings.later import refuse_later
-from rotator.settings.model import Listen, Org, Settings, State, Vault, nearest
+from rotator.settings.model import Control, Listen, Org, Settings, State, Vault, nearest
 from rotator.settings.overrides import apply_overrides
 from rotator.settings.places import state_url
 from rotator.settings.schema import (
     Configuration,
+    ControlSection,
     HealthSection,
     LimitsSection,
     PolicySection,
@@ -66,6 +68,7 @@ def resolve(document: Document, around: Surroundings) -> Settings:
     limits = _limits(document, sections)
     several = _engine(document, state)
     health = _health(document, sections)
+    control = _control(document, sections)
     check_targets(document, targets, orgs, vaults)
     check_selections(document, selections, targets, orgs=orgs, vaults=vaults)
     document.raise_problems()
@@ -81,6 +84,7 @@ def resolve(document: Document, around: Surroundings) -> Settings:
         limits=limits,
         health=health,
         several=several,
+        control=control,
         warnings=tuple(told(document.warnings)),
         shown=shown_settings(document, sections),
         selections=selections,
@@ -159,6 +163,7 @@ def _wave(section: WaveSection | None) -> Wave | None:
 def _state(document: Document, around: Surroundings, sections: dict[Key, BaseModel]) -> State | None:
     key: Key = ("state",)
     document.data.setdefault("state", {})
+    named = document.has((*key, "url"))
     if document.get(key) is not None and not document.has((*key, "url")):
         document.put((*key, "url"), state_url(around.environ), Origin("default"))
     section = validated(document, key, StateSection)
@@ -166,7 +171,7 @@ def _state(document: Document, around: Surroundings, sections: dict[Key, BaseMod
         return None
     sections[key] = section
     if section.password_file is None:
-        return State(section.url)
+        return State(section.url, named=named)
     if section.url.startswith("sqlite:"):
         document.report((*key, "password_file"), "goes with PostgreSQL alone; remove it, or set `state.url`")
         return None
@@ -201,3 +206,11 @@ def _health(document: Document, sections: dict[Key, BaseModel]) -> Listen | None
     sections[key] = section
     host, _, port = section.listen.rpartition(":")
     return Listen(host.strip("[]"), int(port))
+
+
+def _control(document: Document, sections: dict[Key, BaseModel]) -> Control:
+    key: Key = ("control",)
+    if not document.has(key) or not (section := validated(document, key, ControlSection)):
+        return Control()
+    sections[key] = section
+    return Control(Path(section.socket) if section.socket else None, section.group)

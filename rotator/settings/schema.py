@@ -21,6 +21,7 @@ from rotator.settings.kinds import (  # noqa: TC001 -- pydantic looks them up wh
     Path,
     PathOfMany,
     Segment,
+    SocketPath,
     Spacing,
     Text,
     TimeOfDay,
@@ -269,10 +270,21 @@ class StateSection(Section):
     password_file: Text | None = Field(default=None, description=f"PostgreSQL's password. {SECRET}")
 
 
+class ControlSection(Section):
+    """The unix socket through which pause, resume, rotate and status reach a running daemon."""
+
+    socket: SocketPath | None = Field(
+        default=None,
+        description="Its path; nobody else may write to its folder. Default: control.sock in $RUNTIME_DIRECTORY, or in"
+        " the state folder.",
+    )
+    group: Text | None = Field(default=None, description="Whose members may use it, beside the daemon's own user.")
+
+
 class Configuration(Section):
     """The configuration of rotator."""
 
-    filled_in = frozenset({"okta", "vaults", "state", "health"})
+    filled_in = frozenset({"okta", "vaults", "state", "health", "control"})
 
     okta: dict[str, OrgSection] = Field(description="The Okta orgs, by alias; a single one may go without alias.")
     vaults: dict[str, VaultSection] = Field(description="The Vaults, by alias; a single one may go without alias.")
@@ -289,3 +301,4 @@ class Configuration(Section):
         " queue in the state database, which has to be PostgreSQL.",
     )
     health: HealthSection = Field(description="Where the daemon tells how it is. Absent: nowhere.")
+    control: ControlSection = Field(description="Where operators' commands reach the daemon.")

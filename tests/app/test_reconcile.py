@@ -13,6 +13,7 @@ from rotator.app.reconcile import AT_ONCE, OUT, Patience, each, reconcile, see_t
 from rotator.core.actions import Rest, Stage, Waiting
 from rotator.core.model import Mode, Policy
 from rotator.errors import (
+    BusyError,
     ConflictError,
     InvariantError,
     RateLimitedError,
@@ -301,3 +302,45 @@ async def test_an_order_under_a_policy_that_observes_is_only_planned(small: Smal
 
     assert isinstance(outcome.planned, Stage)
     assert small.current(target) == OLD
+
+
+# --- whoever else is at it ----------------------------------------------------------------------------------
+
+
+async def test_where_a_person_named_the_target_whoever_else_is_at_it_is_waited_for(small: SmallWorld) -> None:
+    target = small.settled(age=DUE)
+    small.leases.now.add(target.name)
+
+    async def sleep(seconds: float) -> None:
+        small.slept.append(seconds)
+        if len(small.slept) == 5:
+            small.leases.now.discard(target.name)
+
+    outcome = await see_through(target, small.world, told=True, force=True, patience=MINUTE, sleep=sleep)
+
+    assert small.slept == [1.0] * 5
+    assert waiting(outcome) is Waiting.OVERLAP
+    assert small.current(target) != OLD
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds", "waited"),
+    [
+        pytest.param(True, 3, 3, id="not longer than told"),
+        pytest.param(True, 0, 0, id="not where there is no time"),
+        pytest.param(False, 60, 0, id="not where nobody waits"),
+    ],
+)
+async def test_but_not_for_ever(small: SmallWorld, told: bool, seconds: int, waited: int) -> None:
+    target = small.settled()
+    small.leases.now.add(target.name)
+
+    async def sleep(seconds: float) -> None:
+        small.slept.append(seconds)
+        small.clock.advance(timedelta(seconds=seconds))
+
+    patience = Patience(timedelta(seconds=seconds))
+    outcome = await see_through(target, small.world, told=told, patience=patience, sleep=sleep)
+
+    assert isinstance(outcome.ending, BusyError)
+    assert sum(small.slept) == waited

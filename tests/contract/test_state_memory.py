@@ -90,12 +90,22 @@ async def test_what_is_forgotten_is_gone_and_the_rest_stays(state: StateWorld) -
     assert await member.memory.recall() == (remembered("stays"),)
 
 
-async def test_what_others_have_written_since_is_recalled(state: StateWorld) -> None:
+async def test_what_others_have_written_since_is_news(state: StateWorld) -> None:
     one, two = await state.member("one"), await state.member("two")
+    assert await two.memory.recall() == ()
     await one.memory.remember([remembered()])
 
-    assert await two.memory.recall(since=await state.now()) == (remembered(),)
-    assert await two.memory.recall(since=await state.now() + HOUR) == ()
+    assert await two.memory.news() == (remembered(),)
+
+
+async def test_what_was_known_long_ago_is_no_news(state: StateWorld) -> None:
+    one, two = await state.member("one"), await state.member("two")
+    await one.memory.remember([remembered()])
+    await state.expire()
+    await two.memory.recall()
+    state.clock.advance(HOUR)
+
+    assert await two.memory.news() == ()
 
 
 # --- Who hears an org's log -----------------------------------------------------------------------------------

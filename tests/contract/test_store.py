@@ -28,7 +28,7 @@ from rotator.adapters.store_upgrade import NEWEST, migrations
 from rotator.core.admission import Brake, Wish
 from rotator.core.agenda import Entry, LastLook, Remembered
 from rotator.core.history import Deed, Ended, Place
-from rotator.core.model import AppId, Policy, Reason
+from rotator.core.model import AppId, ClientId, Policy, Reason
 from rotator.core.secret_value import SecretValue
 from rotator.core.selection import Member
 from rotator.errors import ConfigError, InvariantError
@@ -244,7 +244,7 @@ async def everything_that_takes_text(store: Store, given: str) -> list[str]:
         "begins": journal.begins(replace(DEED, reason=given)),
         "settings": memory.remember([replace(known, settings=given)]),
         "detail": memory.remember([replace(known, last=LastLook(NOON, "error", given))]),
-        "label": roster.note([Member("services", AppId("0oa1"), given, NOON)]),
+        "label": roster.note([Member("services", AppId("0oa1"), ClientId("0oa1"), given, NOON)]),
         "cursor": StoreCursors(store, "one").keep("acme", Place(given, NOON)),
         "why": StoreBrakes(store).pull(Brake(NOON, given)),
         "wish": gate.ask(Wish(given, Policy(), Reason.EXPIRED, NOON)),

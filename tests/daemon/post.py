@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from rotator.adapters.local_engine import LocalEngine
+from rotator.app.inventory import Stock
 from rotator.core.agenda import Pace
 from rotator.daemon.bell import Bell
 from rotator.daemon.loop import Common, Loop, Outside
@@ -116,25 +117,48 @@ class Post:
         state: FakeState | None = None,
     ) -> None:
         self.small = small
+        self.pruned = 0
         self.state = state or released(small)
         self.wires = Wires(small)
         self.asked = Asked()
         self.bell = Bell(timedelta(hours=1))  # rung by hand
         self.settings: Settings | RotatorError = settings_of(targets)
         self.outcomes: list[Outcome] = []
-        outside = Outside(self.bell, self.asked, Systemd({}), self._load, (self._note,))
+        self.tell: list[Callable[[Outcome, datetime], None]] = [self._note]
+        outside = Outside(self.bell, self.asked, Systemd({}), self._load, (self._tell,))
         member = self.state.member("daemon@here", {"acme": "acme.okta.com"})
-        common = Common(member.memory, member.brakes, LocalEngine(), several=False)
+        common = Common(
+            member.memory,
+            member.brakes,
+            LocalEngine(),
+            take_stock=self._take_stock,
+            members=self._members,
+            prune=self._prune,
+        )
         self.loop = Loop(
             settings_of(targets), self.wires, outside, common, clock=small.clock, pace=pace, limits=limits or Limits()
         )
         self.vitals = self.loop.vitals
         self._task: asyncio.Task[None] | None = None
 
+    async def _take_stock(self, settings: Settings) -> Stock:
+        return Stock(settings.targets, (), ())
+
+    async def _members(self, settings: Settings) -> tuple[Target, ...]:
+        self.state.up()
+        return settings.targets
+
+    async def _prune(self) -> None:
+        self.pruned += 1
+
     def _load(self) -> Settings:
         if not isinstance(self.settings, Settings):
             raise self.settings
         return self.settings
+
+    def _tell(self, outcome: Outcome, now: datetime) -> None:
+        for each in self.tell:
+            each(outcome, now)
 
     def _note(self, outcome: Outcome, _: datetime) -> None:
         self.outcomes.append(outcome)

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rotator.cli.daemon_line import ask
 from rotator.core.agenda import Pace
 from rotator.daemon.passes import Limits
 from rotator.daemon.serve import Telling, serve
+from rotator.daemon.talk import Request
 from rotator.errors import ConfigError
 from rotator.sandbox.journal import Wanted
 from rotator.sandbox.world import Sandbox
@@ -26,7 +28,10 @@ from tests.entry.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+    from datetime import datetime
     from pathlib import Path
+
+    from rotator.app.rotate import Outcome
 
 TICK = timedelta(seconds=1)
 SOON = 10.0
@@ -39,6 +44,10 @@ def free_port() -> int:
         return port
 
 
+def plain(outcome: Outcome, _: datetime, force: bool) -> dict[str, Any]:
+    return {"exit_code": 0, "steps": [type(step.action).__name__ for step in outcome.steps], "force": force}
+
+
 @dataclass
 class Served:
     """A daemon in this process, and whoever asks it how it is."""
@@ -48,13 +57,16 @@ class Served:
 
     def __post_init__(self) -> None:
         self.configured = self.port
+        self.environ: dict[str, str] = {}
 
     def load(self) -> Settings:
-        environ = {"ROTATOR_HEALTH__LISTEN": f"127.0.0.1:{self.configured}"}
+        environ = {"ROTATOR_HEALTH__LISTEN": f"127.0.0.1:{self.configured}", **self.environ}
         return load(self.site.config, environ=environ, home=self.site.folder)
 
     async def run(self) -> int:
-        return await serve(self.load, Telling(Told(), print), pace=Pace(TICK, timedelta(hours=1)), limits=Limits())
+        return await serve(
+            self.load, Telling(Told(), print, plain), pace=Pace(TICK, timedelta(hours=1)), limits=Limits()
+        )
 
     async def ask(self, page: str) -> tuple[int, str]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -166,3 +178,56 @@ async def test_another_address_takes_a_restart_and_says_so(served: Served, log: 
         await served.until("/livez", lambda *_: any(event["event"] == "configuration_reloaded" for event in log))
 
     assert [event["key"] for event in log if event["event"] == "restart_needed"] == ["health.listen"]
+
+
+# --- the control socket ---------------------------------------------------------------------------------------
+
+
+async def test_it_answers_where_it_is_told_and_nowhere_in_the_end(served: Served) -> None:
+    path = served.site.folder / "run" / "c.sock"
+    served.environ = {"ROTATOR_CONTROL__SOCKET": str(path)}
+    served.site.add()
+    async with served.running():
+        answer = await asyncio.to_thread(ask, path, Request("rotate", everything=True, wait=SOON))
+        assert answer is not None
+        assert [each["target"] for each in answer.targets] == ["billing"]
+
+    assert await asyncio.to_thread(ask, path, Request("ping")) is None
+
+
+async def test_where_the_chosen_place_is_taken_nothing_is_begun(
+    served: Served, log: list[MutableMapping[str, Any]]
+) -> None:
+    served.site.add()
+    async with served.running():
+        path = served.site.folder / "state" / "rotator" / "control.sock"
+        another = Served(served.site)
+        another.environ = {"ROTATOR_CONTROL__SOCKET": str(path)}
+        with pytest.raises(ConfigError, match="another daemon answers there"):
+            await another.run()
+
+        assert [event["event"] for event in log].count("daemon_started") == 1
+        assert await asyncio.to_thread(ask, path, Request("ping")) is not None
+
+
+async def test_where_nobody_chose_the_place_it_works_without_and_says_so(
+    served: Served, log: list[MutableMapping[str, Any]]
+) -> None:
+    (served.site.folder / "state" / "rotator").mkdir(parents=True)
+    (served.site.folder / "state" / "rotator" / "control.sock").write_text("a note")
+    async with served.running():
+        assert (await served.ask("/livez"))[0] == 200
+
+    (warning,) = [event for event in log if event["event"] == "control_not_served"]
+    assert "something else lies there" in warning["detail"]
+
+
+async def test_another_place_for_it_takes_a_restart_and_says_so(
+    served: Served, log: list[MutableMapping[str, Any]]
+) -> None:
+    async with served.running():
+        served.environ = {"ROTATOR_CONTROL__SOCKET": str(served.site.folder / "other.sock")}
+        os.kill(os.getpid(), signal.SIGHUP)
+        await served.until("/livez", lambda *_: any(event["event"] == "configuration_reloaded" for event in log))
+
+    assert [event["key"] for event in log if event["event"] == "restart_needed"] == ["control"]

@@ -124,3 +124,11 @@ def test_the_daemon_is_watched_and_a_wrong_configuration_is_not_tried_for_ever()
 def test_a_pass_that_found_another_at_work_has_not_failed() -> None:
     assert values(PASS, "Type") == ["oneshot"]
     assert values(PASS, "SuccessExitStatus") == ["4"]
+
+
+def test_the_control_socket_lies_in_the_folder_that_systemd_makes(tmp_path: Path) -> None:
+    socket = loaded(CONFIG / "systemd.yaml", tmp_path).control.socket
+
+    assert values(DAEMON, "RuntimeDirectory") == ["rotator"]
+    assert values(DAEMON, "RuntimeDirectoryMode") == ["0750"]
+    assert str(socket) == "/run/rotator/control.sock"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VENDORS = ("OKTA_", "VAULT_", "ROTATOR_", "XDG_", "STATE_DIRECTORY")
+VENDORS = ("OKTA_", "VAULT_", "ROTATOR_", "XDG_", "STATE_DIRECTORY", "RUNTIME_DIRECTORY")
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def test_every_state_and_every_proof_is_explained() -> None:
     begun = {Reason[name].value for path, text in CODE.items() if "/core/" in path for name in REASON.findall(text)}
     status, verify = (sections_of(COMMANDS_MD, 2)[f"rotator {name}"] for name in ("status", "verify"))
 
-    assert first_codes(status) - {"TARGET…", "--config", "--output", "-o"} == states | begun
+    assert first_codes(status) - {"TARGET…", "--daemon", "--config", "--output", "-o"} == states | begun
     assert first_codes(verify) >= {level.value for level in ProofLevel}
 
 
@@ -198,9 +198,8 @@ def test_every_key_is_shown_with_its_default() -> None:
     really = {(key, default) for key, default in keys(schema, "", schema) if re.search(r"[.>]", key)}
     short = {(key, default) for key, default in really if re.match(r"(okta|vaults)\.(?!<)", key)}  # without alias
     before = text_of(CONFIGURATION).partition("## Known, and refused")[0]
-    told = {
-        (code_in(row[0])[0], row[1]) for row in rows_of(before) if re.search(r"[.]<|(limits|state|health)[.]", row[0])
-    }
+    nameless = r"[.]<|(?:limits|state|health|control)[.]"
+    told = {(code_in(row[0])[0], row[1]) for row in rows_of(before) if re.search(nameless, row[0])}
 
     assert told == really - short
 
@@ -225,7 +224,7 @@ def test_what_is_known_and_refused_is_told() -> None:
 def test_every_variable_of_the_environment_is_explained() -> None:
     table = sections_of(CONFIGURATION, 2)["Environment"]
     quoted = re.compile(
-        r'"((?:ROTATOR|OKTA_CLIENT|VAULT|XDG|STATE|CREDENTIALS|NOTIFY|WATCHDOG)_[A-Z_]*[A-Z]|HOME|NO_COLOR|FORCE_COLOR)"'
+        r'"((?:ROTATOR|OKTA_CLIENT|VAULT|XDG|STATE|RUNTIME|CREDENTIALS|NOTIFY|WATCHDOG)_[A-Z_]*[A-Z]|HOME|NO_COLOR|FORCE_COLOR)"'
     )
     really = {name for text in CODE.values() for name in quoted.findall(text)}
 

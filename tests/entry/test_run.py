@@ -80,6 +80,7 @@ def test_the_program_says_when_it_is_ready_rotates_what_is_due_and_stops_when_it
     assert renewed(site, due)
     assert len(young.secrets) == 1
     assert daemon.names() == [
+        "control_served",
         "daemon_started",
         "secret_staged",
         "secret_created",
@@ -90,7 +91,7 @@ def test_the_program_says_when_it_is_ready_rotates_what_is_due_and_stops_when_it
         "daemon_stopping",
         "daemon_stopped",
     ]
-    assert daemon.events()[0].items() >= {"targets": 2, "orgs": 1, "vaults": 1}.items()
+    assert daemon.events()[1].items() >= {"targets": 2, "orgs": 1, "vaults": 1}.items()
     assert site.secrets_in(daemon.log.read_text()) == []
 
 

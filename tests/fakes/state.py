@@ -218,9 +218,17 @@ class FakeMemory:
     """What is remembered, and when it was written."""
 
     state: FakeState
+    asked: list[datetime] = field(default_factory=list)
 
-    async def recall(self, *, since: datetime | None = None) -> tuple[Remembered, ...]:
+    async def recall(self) -> tuple[Remembered, ...]:
         self.state.up()
+        self.asked.append(self.state.clock.now())
+        return tuple(what for what, _ in self.state.targets.values())
+
+    async def news(self) -> tuple[Remembered, ...]:
+        self.state.up()
+        since = self.asked[-1] if self.asked else None
+        self.asked.append(self.state.clock.now())
         return tuple(what for what, at in self.state.targets.values() if since is None or at >= since)
 
     async def remember(self, what: Sequence[Remembered]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator.settings.places import SYSTEM_STATE, lease_directory, state_url
+from rotator.settings.places import SYSTEM_STATE, control_socket, lease_directory, state_url
 
 OWN = SYSTEM_STATE if os.geteuid() == 0 else Path("/home/ops/.local/state/rotator")
 
@@ -27,3 +27,17 @@ def test_the_lock_files_lie(environ: dict[str, str], place: Path) -> None:
 
 def test_the_state_database_lies_beside_the_lock_files_in_a_folder_of_its_own() -> None:
     assert state_url({"STATE_DIRECTORY": "/var/lib/a"}) == "sqlite:////var/lib/a/database/state.db"
+
+
+@pytest.mark.parametrize(
+    ("environ", "place"),
+    [
+        pytest.param(
+            {"RUNTIME_DIRECTORY": "/run/a:/run/b", "STATE_DIRECTORY": "/s"}, Path("/run/a"), id="systemd's, first"
+        ),
+        pytest.param({"STATE_DIRECTORY": "/var/lib/a"}, Path("/var/lib/a"), id="else beside the state"),
+        pytest.param({}, OWN, id="wherever that is"),
+    ],
+)
+def test_the_control_socket_lies(environ: dict[str, str], place: Path) -> None:
+    assert control_socket({"HOME": "/home/ops", **environ}) == place / "control.sock"

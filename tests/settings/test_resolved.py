@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, time, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -17,6 +17,7 @@ from rotator.core.selection import Member, Newcomers, targets_of
 from rotator.errors import ConfigError
 from rotator.settings import (
     AppRoleAuth,
+    Control,
     JwtAuth,
     KubernetesAuth,
     Listen,
@@ -24,6 +25,7 @@ from rotator.settings import (
     SswsAuth,
     State,
     TokenAuth,
+    control_socket,
     find_targets,
     load,
 )
@@ -32,9 +34,6 @@ from rotator.settings.kinds import read_duration, write_duration
 from rotator.settings.yaml_text import parse
 from tests.fakes.okta import NOON
 from tests.settings.files import CANARY, GOOD, NOBODY, changed, loaded, save, selecting
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_target_is_resolved_into_where_it_reads_waits_and_writes(tmp_path: Path) -> None:
@@ -148,6 +147,38 @@ def test_the_daemon_listens_where_it_is_told(tmp_path: Path, text: str, host: st
 
 def test_the_daemon_listens_nowhere_unless_told(tmp_path: Path) -> None:
     assert loaded(tmp_path).health is None
+
+
+def test_the_control_socket_lies_where_it_is_told_for_whom_it_is_told(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, GOOD + "control: {socket: /run/rotator/control.sock, group: ops}\n")
+
+    assert settings.control == Control(Path("/run/rotator/control.sock"), "ops")
+    assert loaded(tmp_path).control == Control()
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "place"),
+    [
+        pytest.param("control: {socket: /run/c.sock}\n", {}, "/run/c.sock", id="where the configuration says"),
+        pytest.param(
+            "control: {socket: /run/c.sock}\n", {"ROTATOR_CONTROL__SOCKET": "/e"}, "/e", id="or the environment"
+        ),
+        pytest.param("", {"RUNTIME_DIRECTORY": "/run/r"}, "/run/r/control.sock", id="or in the usual place"),
+        pytest.param(
+            "control: nonsense\n", {"RUNTIME_DIRECTORY": "/run/r"}, "/run/r/control.sock", id="if it says nothing"
+        ),
+    ],
+)
+def test_who_only_asks_the_daemon_needs_nothing_else_of_the_configuration(
+    tmp_path: Path, text: str, environ: dict[str, str], place: str
+) -> None:
+    config = save(tmp_path, GOOD.replace("token_file: token", "token_file: gone").replace("auto", "wrong") + text)
+
+    assert control_socket(config, environ=environ, home=NOBODY) == Path(place)
+
+
+def test_without_a_configuration_the_daemon_is_looked_for_in_the_usual_place(tmp_path: Path) -> None:
+    assert control_socket(environ={"STATE_DIRECTORY": "/s"}, home=tmp_path) == Path("/s/control.sock")
 
 
 def test_a_target_without_a_policy_is_only_observed(tmp_path: Path) -> None:

@@ -110,6 +110,11 @@ class Member:
         self._file.close()
         return code
 
+    def kill(self) -> None:
+        """End it if it has not ended."""
+        if self.process.poll() is None:
+            self.end(signal.SIGKILL)
+
     @property
     def memory(self) -> float:
         """Return the megabytes that it takes."""
@@ -232,7 +237,8 @@ def soak(minutes: float, seed: int, targets: int, folder: Path, around: ExitStac
         name: site.add(name, age=AGE * (n / targets)) for n, name in enumerate(f"app-{n:03}" for n in range(targets))
     }
     members = [Member(n, site.config, shared, folder) for n in range(MEMBERS)]
-    around.callback(lambda: [member.end(signal.SIGKILL) for member in members if member.process.poll() is None])
+    for member in members:
+        around.callback(member.kill)
     facts = {
         "vault_url": box.vault_url,
         "vault_token": ROOT,
@@ -274,7 +280,8 @@ def soak(minutes: float, seed: int, targets: int, folder: Path, around: ExitStac
     seen.faults, seen.revoked = weather.made, len(people.revoked)
     _judge(consumers.end(), people.revoked, seen)
     seen.created = box.journal.count(Wanted(service="okta", method="POST", path="*/credentials/secrets"))
-    seen.rotations = sum(box.vault.key("secret", f"{name}/okta").current - 1 for name in apps)  # type: ignore[union-attr]
+    keys = [box.vault.key("secret", f"{name}/okta") for name in apps]
+    seen.rotations = sum(key.current - 1 for key in keys if key)
     return seen
 
 
@@ -312,9 +319,10 @@ def _unsettled(box: Sandbox, site: Site, apps: dict[str, OktaApp], theirs: set[s
             state = site.staged(app).get("state", "empty")
             if state != "empty":
                 found.append(f"{name}: staging is {state}")
+            key = box.vault.key("secret", f"{name}/okta")
+            versions = range(1, key.current + 1) if key else ()
             values = {
-                (box.vault.read("secret", f"{name}/okta", version=n) or {}).get("client_secret")
-                for n in range(1, box.vault.key("secret", f"{name}/okta").current + 1)  # type: ignore[union-attr]
+                (box.vault.read("secret", f"{name}/okta", version=n) or {}).get("client_secret") for n in versions
             }
             lost = [secret.id for secret in app.secrets if secret.value not in values and secret.id not in theirs]
             found += [f"{name}: {secret} is in no version of its path" for secret in lost]

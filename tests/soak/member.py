@@ -43,7 +43,7 @@ def main(config: Path, clock: SharedClock) -> int:
     return asyncio.run(
         serve(
             partial(load, config),
-            Telling(LogProgress(), log_warning),
+            Telling(LogProgress(), log_warning, lambda *_: {}),
             pace=Pace(tick=timedelta(seconds=1), resync=timedelta(days=1)),
             limits=Limits(),
             poll=timedelta(seconds=1),
