@@ -183,7 +183,7 @@ def _engine(document: Document, state: State | None) -> bool:
     """Return whether a queue hands the passes out."""
     key: Key = ("engine",)
     engine = document.get(key) if document.has(key) else "local"
-    if engine not in {"local", "postgres"}:
+    if engine not in ("local", "postgres"):
         document.report(key, "must be `local` or `postgres`")
     if engine == "postgres" and state is not None and not state.shared:
         document.report(key, "`postgres` needs a state that processes can share; set `state.url: postgresql://…`")

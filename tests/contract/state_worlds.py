@@ -15,7 +15,7 @@ from rotator.adapters.store_gate import StoreGate
 from rotator.adapters.store_journal import StoreJournal
 from rotator.adapters.store_leases import StoreLeases
 from rotator.adapters.store_memory import StoreMemory
-from rotator.adapters.store_schema import audit, cursor
+from rotator.adapters.store_schema import audit, cursor, target
 from rotator.adapters.store_schema import lease as leases
 from rotator.adapters.store_service import StoreBrakes, StoreCursors, StoreRoster
 from rotator.adapters.store_sql import now
@@ -138,3 +138,4 @@ def _expire(connection: Connection) -> None:
     past = datetime.now(UTC) - timedelta(seconds=1)
     connection.execute(update(leases).values(until=past))
     connection.execute(update(cursor).values(until=past))
+    connection.execute(update(target).values(changed_at=past - timedelta(hours=1)))

@@ -102,8 +102,8 @@ async def test_what_was_known_long_ago_is_no_news(state: StateWorld) -> None:
     one, two = await state.member("one"), await state.member("two")
     await one.memory.remember([remembered()])
     await state.expire()
-    await two.memory.recall()
     state.clock.advance(HOUR)
+    await two.memory.recall()
 
     assert await two.memory.news() == ()
 

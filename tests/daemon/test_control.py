@@ -399,7 +399,7 @@ async def test_status_tells_what_the_daemon_knows_and_asks_nobody(small: SmallWo
 
         assert len(desk.post.wires.okta["acme"].asked) == asked
     assert (daemon["kind"], daemon["pid"], daemon["brake"], daemon["stopping"]) == ("daemon", os.getpid(), None, False)
-    assert daemon["sides"] == []
+    assert [side["kind"] for side in daemon["sides"]] == ["state"]
     assert (one["target"], one["app_id"], one["state"], one["under_way"]) == ("billing", "0oa1", "resting", False)
     assert one["secret"]["created"] == (small.clock.now()).isoformat()
     assert one["next"]["waiting"] == "next rotation"
@@ -438,17 +438,6 @@ async def test_status_tells_of_the_brake_and_release_lifts_it(small: SmallWorld,
         assert (daemon["brake"], brakes.released_by) == (None, [ME])
         await desk.post.settle()
         assert desk.post.passes() == 2, "they are looked at now"
-
-
-async def test_where_there_is_no_brake_that_is_said(small: SmallWorld, tmp_path: Path) -> None:
-    async with counter(small, tmp_path) as desk:
-        error = await desk.refused("release")
-
-    assert "has no brake" in error["message"]
-    assert "rotator resume TARGET" in error["hint"]
-
-
-# --- pause and resume -------------------------------------------------------------------------------------------
 
 
 async def test_a_pause_holds_from_the_daemon_s_next_look_on_which_is_now(small: SmallWorld, tmp_path: Path) -> None:

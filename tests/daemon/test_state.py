@@ -114,9 +114,9 @@ async def test_what_another_member_knows_of_another_configuration_is_not(small: 
 async def test_without_the_state_nothing_is_begun_and_it_is_told_once(small: SmallWorld, log: Log) -> None:
     targets, state = fleet(small, 3, age=DUE), released(small)
     small.world = replace(small.world, journal=state.member("daemon@here", {}).journal)
-    async with Post(small, targets[:0], state=state) as post:
+    async with Post(small, [], state=state) as post:
         state.down = StateError("the state database does not answer")
-        await post.reload(*targets)
+        post.loop._hand_over(targets)
         for _ in range(3):
             await post.tick()
         assert all(small.current(target) == OLD for target in targets)

@@ -119,7 +119,7 @@ def test_a_whole_configuration_may_come_from_variables(tmp_path: Path) -> None:
                      id="an unknown key"),
         pytest.param("ROTATOR_OKTA__ACME__ORG_URL", "okta.acme.org_url: is no URL; write `https://` and the host",
                      id="a wrong value"),
-        pytest.param("ROTATOR_LIMITS__X__Y", "names no section of the configuration", id="an early section"),
+        pytest.param("ROTATOR_WEB__X__Y", "names no section of the configuration", id="an early section"),
     ],
 )  # fmt: skip
 def test_a_variable_that_makes_no_sense_is_named(tmp_path: Path, name: str, said: str) -> None:

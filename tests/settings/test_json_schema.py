@@ -50,7 +50,7 @@ def test_what_we_take_the_schema_takes(text: str) -> None:
         pytest.param(changed("rotate_after: 90d", "rotate_after: 90"), id="a duration without a unit"),
         pytest.param(changed("https://acme.okta.com", "acme.okta.com"), id="an address without a scheme"),
         pytest.param(changed("0oa1example1example1", "billing"), id="a label for an app id"),
-        pytest.param(GOOD + "limits: {}\n", id="a key of a later release"),
+        pytest.param(GOOD + "web: {}\n", id="a key of a later release"),
         pytest.param(selecting(path="apps/okta"), id="one path for many apps"),
         pytest.param(selecting(path="apps/{label}"), id="a path from a label"),
         pytest.param(GOOD + "health: {listen: ':8321'}\n", id="an address to listen on without the address"),

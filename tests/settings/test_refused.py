@@ -378,7 +378,7 @@ def test_a_problem_has_its_line_its_key_and_what_to_do(tmp_path: Path, text: str
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param(GOOD + "limits: {}\n", id="an early key"),
+        pytest.param(GOOD + "web: {}\n", id="an early key"),
         pytest.param(changed("method: approle", "method: aws"), id="an early method"),
         pytest.param(changed("mode: auto", "mode: approve"), id="an early mode"),
         pytest.param(changed("token_file: token", f"token: {CANARY}"), id="a secret in the open"),

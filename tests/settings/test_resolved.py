@@ -364,7 +364,7 @@ def test_a_duration_is_read_and_told(text: str, length: timedelta, again: str) -
 def test_without_a_state_of_its_own_it_is_a_file_in_the_state_directory(tmp_path: Path) -> None:
     settings = loaded(tmp_path, STATE_DIRECTORY="/var/lib/a")
 
-    assert settings.state == State("sqlite:////var/lib/a/database/state.db")
+    assert settings.state == State("sqlite:////var/lib/a/database/state.db", named=False)
     assert [(each.value, each.source) for each in settings.shown if each.key == "state.url"] == [
         ("sqlite:////var/lib/a/database/state.db", "default")
     ]

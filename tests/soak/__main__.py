@@ -207,7 +207,11 @@ def main() -> int:
         folder = told.keep or Path(around.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
         seen = soak(told.minutes, told.seed, told.targets, folder, around)
-    shown = asdict(seen) | {"memory_slope_mb_per_hour": round(seen.slope, 2), "broken": seen.broken}
+    shown: dict[str, Any] = {name: getattr(seen, name) for name in Seen.__dataclass_fields__}
+    shown |= {
+        "memory_slope_mb_per_hour": round(seen.slope, 2),
+        "broken": seen.broken,
+    }
     shown["memory"] = {
         who: [round(size) for _, size in points][:: max(1, len(points) // 12)] for who, points in seen.memory.items()
     }
