@@ -30,6 +30,7 @@ class Watched:
     name: str
     consumer: Consumer
     held: Credentials | None = None
+    read_at: datetime | None = None  # when it was held for certain
     former: tuple[Credentials, datetime] | None = None  # and until when it has to be taken
     refused_since: dict[str, float] = field(default_factory=dict)  # by which of the two
 
@@ -70,13 +71,14 @@ class Observer:
                 time.sleep(max(0.0, self._pause - (time.monotonic() - began)))
 
     def _look(self, app: Watched) -> None:
+        asked_at = self._clock.now()
         read = app.consumer.read()
         if read is None:
             tell(app.name, "nothing in Vault")
             return
-        if app.held is not None and read.client_secret != app.held.client_secret:
-            app.former = (app.held, self._clock.now() + self._overlap)
-        app.held = read
+        if app.held is not None and app.read_at is not None and read.client_secret != app.held.client_secret:
+            app.former = (app.held, app.read_at + self._overlap)
+        app.held, app.read_at = read, asked_at
         self._try(app, "current", read)
         if app.former is not None and self._clock.now() < app.former[1]:
             self._try(app, "former", app.former[0])
