@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from rotator.adapters.leases import FileLeases
     from rotator.adapters.okta_connection import OktaConnection
     from rotator.adapters.vault_connection import Auth, VaultConnection
     from rotator.adapters.vault_kv import VaultKv
+    from rotator.app.preflight import OrgWay, VaultWay, Ways
     from rotator.core.model import Target
-    from rotator.ports import Clock, Leases, OktaAdmin, OktaLog, Progress, TokenEndpoint
+    from rotator.ports import Clock, OktaAdmin, OktaLog, OwnPlace, Progress, TokenEndpoint
     from rotator.settings import Org, Settings, Vault
 
     Warn = Callable[[str], None]
@@ -45,6 +47,7 @@ class _OrgPorts:
     okta: OktaAdmin
     log: OktaLog
     tokens: TokenEndpoint
+    way: OrgWay
     close: tuple[Close, ...]
 
     async def aclose(self) -> None:
@@ -83,16 +86,12 @@ class Worlds:
 
     def of(self, target: Target) -> World:
         """Return the ports for a target; `ConfigError` if its org or its Vault cannot even be tried."""
-        if target.org not in self._orgs:
-            self._orgs[target.org] = self._open_org(self._settings.orgs[target.org])
-        if target.vault not in self._vaults:
-            self._vaults[target.vault] = self._open_vault(self._settings.vaults[target.vault])
-        org = self._orgs[target.org]
+        org = self._org(target.org)
         return World(
             okta=org.okta,
             log=org.log,
             tokens=org.tokens,
-            kv=self._vaults[target.vault],
+            kv=self._vault(target.vault),
             leases=self._leases,
             clock=self.clock,
             mint=self._mint,
@@ -100,6 +99,13 @@ class Worlds:
             gate=OpenGate(),
             journal=NoJournal(),
         )
+
+    def ways(self) -> Ways:
+        """Return how the pre-flight reaches what it looks at: over the connections that everything else uses."""
+        from rotator.app.preflight import Ways
+
+        places: tuple[OwnPlace, ...] = (self._leases,)
+        return Ways(lambda alias: self._org(alias).way, self._vault_way, places, self.clock)
 
     async def keep_alive(self) -> dict[str, RotatorError | None]:
         """Renew the logins at Vaults that are due; return what came of it, by alias."""
@@ -134,18 +140,48 @@ class Worlds:
         self._leases = _leases(settings, self._leases_in)
         return left
 
+    def _org(self, alias: str) -> _OrgPorts:
+        if alias not in self._orgs:
+            self._orgs[alias] = self._open_org(self._settings.orgs[alias])
+        return self._orgs[alias]
+
+    def _vault(self, alias: str) -> VaultKv:
+        if alias not in self._vaults:
+            self._vaults[alias] = self._open_vault(self._settings.vaults[alias])
+        return self._vaults[alias]
+
+    def _vault_way(self, alias: str) -> VaultWay:
+        from rotator.adapters.handshake import TlsHandshake
+        from rotator.app.preflight import VaultWay
+
+        kv, auth, connection = self._vault(alias), self._settings.vaults[alias].auth, self._vault(alias).connection
+        handshakes = TlsHandshake(
+            connection.address, connection.trust, proxy=connection.proxy, answer_within=connection.answer_within
+        )
+        once = isinstance(auth, AppRoleAuth) and auth.wrapped
+        return VaultWay(kv.access, kv, handshakes, given=isinstance(auth, TokenAuth), once=once)
+
     def _open_org(self, org: Org) -> _OrgPorts:
+        from rotator.adapters.handshake import TlsHandshake
+        from rotator.adapters.okta_access import OktaOwnAccess
         from rotator.adapters.okta_admin import OktaSdkAdmin
         from rotator.adapters.okta_log import OktaSystemLog
         from rotator.adapters.okta_pace import OktaPace
         from rotator.adapters.okta_session import OktaSession
         from rotator.adapters.okta_tokens import OktaTokenEndpoint
+        from rotator.app.preflight import OrgWay
 
         connection = okta_connection(org)
         pace = OktaPace(connection.host, self.clock, shares=org.rate_share, sleep=self._sleep)
         session = OktaSession(connection, self.clock, pace=pace)
         tokens = OktaTokenEndpoint(connection, self.clock, pace=pace)
-        ports = _OrgPorts(OktaSdkAdmin(session), OktaSystemLog(session), tokens, (session.aclose, tokens.aclose))
+        admin, log = OktaSdkAdmin(session), OktaSystemLog(session)
+        handshakes = TlsHandshake(
+            connection.org_url, connection.trust, proxy=connection.proxy, answer_within=connection.answer_within
+        )
+        signs = isinstance(org.auth, PrivateKeyJwtAuth)
+        way = OrgWay(OktaOwnAccess(session), admin, log, handshakes, org.rate_share, signs)
+        ports = _OrgPorts(admin, log, tokens, way, (session.aclose, tokens.aclose))
         self._closing.push_async_callback(ports.aclose)
         return ports
 
@@ -180,7 +216,7 @@ async def open_worlds(
         yield Worlds(settings, closing, progress=progress, clock=clock, leases_in=leases_in, warn=warn, sleep=sleep)
 
 
-def _leases(settings: Settings, directory: Path) -> Leases:
+def _leases(settings: Settings, directory: Path) -> FileLeases:
     from rotator.adapters.leases import FileLeases
 
     return FileLeases(directory, {alias: org.host for alias, org in settings.orgs.items()})
