@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rotator.core.preflight_said import Said
 
 CALLS_OF_A_ROTATION = 3  # of Okta's small bucket, to promoted and verified
-LOGIN_BELIEVED = frozenset({"invalid_scope", "access_denied"})  # it is us; we are to have less
+LOGIN_BELIEVED = frozenset({"consent_required", "invalid_scope", "access_denied"})  # it is us; we are to have less
 SIGNED_OUT = "E0000011"
 
 
