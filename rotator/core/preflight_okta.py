@@ -126,7 +126,8 @@ def rate_limit(org: OrgFacts) -> Said | None:
             f"{told}: not even a rotation a minute",
             "Raise `rate_share.routine`, or our principal rate limit in Okta.",
         )
-    return ok(f"{told}: {ours // CALLS_OF_A_ROTATION} rotations a minute")
+    rotations = ours // CALLS_OF_A_ROTATION
+    return ok(f"{told}: {rotations} rotation{'s' * (rotations != 1)} a minute")
 
 
 def app(facts: TargetFacts) -> Said | None:

@@ -76,6 +76,7 @@ class Life:
     box: Sandbox
     folder: Path
     rules: Rules
+    okta_auth: dict[str, Any] = field(default_factory=lambda: {"method": "ssws", "token_file": "okta-token"})
     apps: dict[str, OktaApp] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -104,7 +105,7 @@ class Life:
             for name, each in EXAMPLE["targets"].items()
         }
         document = {
-            "okta": {"org_url": self.box.okta_url, "auth": {"method": "ssws", "token_file": "okta-token"}},
+            "okta": {"org_url": self.box.okta_url, "auth": self.okta_auth},
             "vaults": {
                 "address": self.box.vault_url,
                 "auth": auth,
