@@ -48,7 +48,7 @@ LOGIN_HINT = (
     "Okta does not accept our own login: check `auth` of this org, its token, key or scopes, and the clock here."
 )
 DPOP_HINT = "Our service app demands DPoP, which rotator does not speak: switch `Require DPoP` off for it in Okta."
-ROLE_HINT = "Give our admin role or scopes this permission (deploy/okta/README.md lists them)."
+ROLE_HINT = "Give our admin role or scopes this permission (`rotator policy okta` lists them)."
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from rotator.core.preflight_facts import (
     VaultFacts,
     VaultHealth,
 )
-from rotator.errors import MissingError, RefusedError, RotatorError
+from rotator.errors import ConfigError, MissingError, RefusedError, RotatorError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -119,8 +119,12 @@ class _OrgLook:
         self.facts = replace(self.facts, handshake=await _answer(way.handshakes.handshake()))
         if isinstance(self.facts.handshake, RotatorError):
             return
-        self.facts = replace(self.facts, metadata=await _answer(way.access.metadata()), now=self._ways.clock.now())
-        if isinstance(self.facts.metadata, RotatorError):
+        metadata = await _answer(way.access.metadata())
+        if isinstance(metadata, ConfigError):  # our login is of no use, before anybody was asked
+            self.facts = replace(self.facts, scopes=metadata)
+            return
+        self.facts = replace(self.facts, metadata=metadata, now=self._ways.clock.now())
+        if isinstance(metadata, RotatorError):
             return
         servers = {name for target in self._targets if (name := target.verify.authorization_server) is not None}
         self._servers = await _each(servers, lambda name: _answer(way.access.metadata(name)))
