@@ -196,7 +196,7 @@ class _VaultLook:
         rights = await _answer(way.access.rights([*needed, *beyond]))
         self.facts = replace(self.facts, token=token, rights=rights, needed=needed)
         if isinstance(token, RefusedError) and isinstance(rights, RefusedError):
-            return
+            return  # the token is dead, or as good as that: whatever was asked with it now would say the same
         mounts = {path.mount: path for target in self._targets for path in (target.consumer, target.staging)}
         self._mounts = await _each(mounts, lambda mount: _answer(way.access.check_mount(mounts[mount])))
         good = {mount for mount, found in self._mounts.items() if not isinstance(found, RotatorError)}
@@ -207,12 +207,11 @@ class _VaultLook:
 
     def of(self, target: Target, facts: TargetFacts) -> TargetFacts:
         """Return what was seen of a target, with what was seen of it here."""
-        rights = self.facts.rights
         return replace(
             facts,
             consumer_mount=self._mounts.get(target.consumer.mount, NOT_ASKED),
             staging_mount=self._mounts.get(target.staging.mount, NOT_ASKED),
-            rights=NOT_ASKED if not self._mounts else rights,
+            rights=self.facts.rights if self._mounts else NOT_ASKED,  # else the login has said it
             consumer=self._keys.get(target.consumer, NOT_ASKED),
             staging=self._keys.get(target.staging, NOT_ASKED),
             consumer_defaults=self._defaults.get(target.consumer.mount, NOT_ASKED),

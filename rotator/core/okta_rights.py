@@ -3,11 +3,13 @@
 * The one list of scopes and permissions: the pre-flight compares with it, `rotator policy okta` prints it, and
   `deploy/okta/README.md` shows the same.
 * What it may do is what its scopes *and* its role allow, and the role is bound to the apps that are targets.
+* The commands are safe to paste, whatever the configuration holds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def set_up_by_api(org_url: str, client_id: str, apps: Sequence[str]) -> str:
     permissions = ", ".join(f'"{name}"' for name in OF_THE_ROLE)
     scopes = " ".join(each.name for each in SCOPES)
     return f"""\
-org={org_url} client={client_id}
+org={quote(org_url)} client={quote(client_id)}
 call() {{ curl --fail-with-body -sS -H "Authorization: SSWS $TOKEN" -H 'Content-Type: application/json' "$@"; }}
 
 for scope in {scopes}; do

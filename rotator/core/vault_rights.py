@@ -3,7 +3,6 @@
 * The one list of rights: the pre-flight compares with it, and `rotator policy vault` prints it.
 * Exact paths for what consumers read; below the staging prefix the records of all targets.
 * Never `delete`, `sudo`, `list` or `patch`, no `destroy` outside staging, nothing that writes metadata.
-* Where a path has a template in it, `+` stands for that segment.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ ON_ITSELF = (
 
 
 def consumer_patterns(targets: Iterable[Target]) -> tuple[KvPath, ...]:
-    """Return where the consumers of these targets read, each place once; a templated path is one pattern for many."""
+    """Return the places that a policy names for what these targets' consumers read, each once."""
     return tuple(dict.fromkeys(target.consumer for target in targets))
 
 

@@ -126,6 +126,13 @@ async def test_scopes_that_are_not_granted_are_refused_as_such(box: Sandbox) -> 
     assert refused.value.code == "consent_required"
 
 
+async def test_scopes_that_okta_leaves_out_without_a_word_are_not_ours(box: Sandbox) -> None:
+    token = {"token_type": "Bearer", "expires_in": 3600, "access_token": "a-token", "scope": "okta.apps.read"}
+    box.faults.answer(200, Wanted(path="/oauth2/v1/token"), body=token)
+    async with access_to(box, _key_login(box)) as access:
+        assert await access.sign_in() == {"okta.apps.read"}
+
+
 async def test_the_window_of_the_small_bucket_is_told_once_it_was_met() -> None:
     with Sandbox(okta=OktaSettings(limits={"apps": 40})) as box:
         connection = OktaConnection(box.okta_url, SswsAuth(SecretValue(box.okta.add_api_token())))

@@ -103,4 +103,22 @@ def test_the_okta_guide_is_printed_for_an_api_token_too(site: Site) -> None:
     ran = printed(site, "okta")
 
     assert (ran.code, site.secrets_in(ran.out)) == (0, [])
-    assert "client=0oa…" in ran.out
+    assert "client='0oa…'" in ran.out
+
+
+def test_what_is_printed_for_a_shell_is_quoted(site: Site) -> None:
+    site.add()
+    site.okta_auth = {"method": "private_key_jwt", "client_id": "0oa1$(reboot)", "key_file": "okta-token"}
+
+    ran = printed(site, "okta")
+
+    assert f"org={site.box.okta_url} client='0oa1$(reboot)'\n" in ran.out
+
+
+def test_without_a_target_there_is_still_a_policy_for_staging(site: Site) -> None:
+    ran = printed(site, "vault")
+
+    assert ran.code == 0
+    assert "For 0 of its targets" in ran.out
+    assert "What consumers read" not in ran.out
+    assert 'path "secret/destroy/rotator/staging/*" { capabilities = ["update"] }' in ran.out

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from joserfc.jwk import RSAKey
 
 from rotator.app.preflight import preflight
 from rotator.core.preflight import Check, held_back
@@ -19,7 +20,7 @@ from rotator.sandbox.world import Sandbox
 from rotator.settings import load
 from rotator.wiring import open_worlds
 from tests.app.small_world import Told
-from tests.contract.okta_keys import certificate
+from tests.contract.okta_keys import certificate, rsa_pem
 from tests.entry.site import TOKEN_CALLS, WRITES, Ran, Site
 
 if TYPE_CHECKING:
@@ -209,6 +210,36 @@ def test_a_key_that_cannot_be_read_is_a_failed_login_of_that_org_alone(site: Sit
         "okta login",
     ]
     assert verdicts(ran, Check.RIGHTS) == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "login", "scope"),
+    [
+        pytest.param(["okta.apps.read", "okta.apps.manage", "okta.logs.read"], "ok", ["ok"], id="as it should be"),
+        pytest.param(["okta.apps.read", "okta.users.manage"], "ok", ["failed"], id="asking for more than is granted"),
+        pytest.param(None, "failed", [], id="a client that Okta does not know"),
+    ],
+)
+def test_a_service_app_is_told_what_its_login_is_worth(
+    site: Site, scopes: list[str] | None, login: str, scope: list[str]
+) -> None:
+    site.add()
+    granted = ["okta.apps.read", "okta.apps.manage", "okta.logs.read"]
+    us = site.box.okta.add_service_app(
+        dict(RSAKey.import_key(rsa_pem()).as_dict(private=False), kid="k1"), scopes=granted
+    )
+    (site.folder / "okta.pem").write_text(rsa_pem())
+    (site.folder / "okta.pem").chmod(0o600)
+    client_id = us.client_id if scopes else "0oaNobody00000000000"
+    auth = {"method": "private_key_jwt", "client_id": client_id, "key_file": "okta.pem", "scopes": scopes or granted}
+    site.extra = {"okta": {"acme": {"org_url": site.box.okta_url, "auth": auth}}}
+
+    ran = site.run("preflight", "-o", "json")
+
+    assert ran.code == (0 if scope == ["ok"] else 1)
+    assert (verdicts(ran, Check.OKTA_LOGIN), verdicts(ran, Check.OKTA_SCOPES)) == ([login], scope)
+    assert bool(verdicts(ran, Check.APP)) is (scope == ["ok"])
+    assert "BEGIN" not in ran.out
 
 
 def test_a_dead_vault_token_is_a_failed_login(site: Site) -> None:
