@@ -6,7 +6,7 @@ Each fact is what was found, the error with which asking ended, or `NOT_ASKED`: 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from rotator.errors import RotatorError
@@ -116,7 +116,7 @@ class VaultFacts:
     login: Answer[None] = NOT_ASKED
     token: Answer[TokenLife] = NOT_ASKED
     rights: Answer[Mapping[str, frozenset[str]]] = NOT_ASKED
-    needed: Mapping[str, frozenset[str]] | None = None  # likewise, what is needed
+    needed: Mapping[str, frozenset[str]] = field(default_factory=dict)  # likewise, what is needed
 
 
 @dataclass(frozen=True, slots=True)

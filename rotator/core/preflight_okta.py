@@ -88,7 +88,7 @@ def role(org: OrgFacts) -> Said | None:
 def writing(org: OrgFacts) -> Said | None:
     if isinstance(org.apps, RotatorError | NotAsked) or isinstance(org.scopes, RotatorError | NotAsked):
         return None
-    if org.signs and org.scopes and okta_rights.MANAGE not in org.scopes:
+    if org.scopes and okta_rights.MANAGE not in org.scopes:
         return None  # the scopes have said it
     return cannot_tell(
         "whether our role may manage secrets cannot be told without writing",

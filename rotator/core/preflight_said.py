@@ -112,6 +112,6 @@ def listed(names: Iterable[str]) -> str:
 def span_of(length: timedelta) -> str:
     seconds = int(length.total_seconds())
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= 2 * size or (seconds >= size and seconds % size == 0):
+        if seconds >= 2 * size or seconds == size:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"

@@ -102,7 +102,7 @@ def token_life(vault: VaultFacts) -> Said | None:
 def more_rights(vault: VaultFacts) -> Said | None:
     if isinstance(vault.token, TokenLife) and "root" in vault.token.policies:
         return warning("our token is a root token", f"Make a role of its own for it; {LEAST_POLICY}.")
-    if isinstance(vault.rights, RotatorError | NotAsked) or vault.needed is None:
+    if isinstance(vault.rights, RotatorError | NotAsked):
         return None
     extra = sorted(
         f"`{capability}` on {path}"

@@ -165,6 +165,7 @@ ORG_CASES = [
     (Check.OKTA_LOGIN, org(scopes=ConfigError(["no such key"])), FAILED, "no such key"),
     (Check.OKTA_LOGIN, org(scopes=RefusedError("no", code="consent_required"), apps=NOT_ASKED), OK, "our key"),
     (Check.OKTA_LOGIN, org(signs=False, scopes=frozenset(), apps=SIGNED_OUT), FAILED, "E0000011"),
+    (Check.OKTA_LOGIN, org(signs=False, scopes=frozenset(), apps=REFUSED), OK, "our API token"),
     (Check.OKTA_LOGIN, org(scopes=NOT_ASKED), None, ""),
     (Check.OKTA_SCOPES, org(), OK, "okta.apps.manage, okta.apps.read, okta.logs.read"),
     (Check.OKTA_SCOPES, org(scopes=ALL_SCOPES - {"okta.logs.read"}), WARNING, "lacks okta.logs.read"),
@@ -184,7 +185,9 @@ ORG_CASES = [
     (Check.OKTA_WRITING, org(), CANNOT_TELL, "without writing"),
     (Check.OKTA_WRITING, org(signs=False, scopes=frozenset()), CANNOT_TELL, "without writing"),
     (Check.OKTA_WRITING, org(scopes=frozenset({"okta.apps.read"})), None, ""),
+    (Check.OKTA_WRITING, org(scopes=frozenset()), CANNOT_TELL, "without writing"),
     (Check.OKTA_WRITING, org(apps=REFUSED), None, ""),
+    (Check.OKTA_WRITING, org(scopes=REFUSED), None, ""),
     (Check.OKTA_LOG, org(), OK, "can be read"),
     (Check.OKTA_LOG, org(log=REFUSED), WARNING, "once an hour"),
     (Check.OKTA_LOG, org(log=AWAY), FAILED, "nobody answers"),
@@ -211,10 +214,12 @@ VAULT_CASES = [
     (Check.VAULT_LOGIN, vault(login=REFUSED), FAILED, "403 no"),
     (Check.VAULT_LOGIN, vault(token=REFUSED, rights=REFUSED), FAILED, "may not even ask about itself"),
     (Check.VAULT_LOGIN, vault(token=REFUSED), OK, "logged in"),
+    (Check.VAULT_LOGIN, vault(rights=REFUSED), OK, "logged in"),
     (Check.VAULT_LOGIN, vault(login=NOT_ASKED), None, ""),
     (Check.VAULT_TOKEN, vault(), OK, "lives 20m, renewable"),
     (Check.VAULT_TOKEN, vault(token=replace(TOKEN, renewable=False)), OK, "then we log in anew"),
     (Check.VAULT_TOKEN, vault(token=replace(TOKEN, renewable=False), given=True), WARNING, "cannot be renewed"),
+    (Check.VAULT_TOKEN, vault(given=True), OK, "lives 20m, renewable"),
     (Check.VAULT_TOKEN, vault(token=replace(TOKEN, left=None), given=True), WARNING, "never ends"),
     (Check.VAULT_TOKEN, vault(token=replace(TOKEN, left=119 * SECOND)), WARNING, "a slow call outlives"),
     (Check.VAULT_TOKEN, vault(token=replace(TOKEN, left=2 * MINUTE)), OK, "lives 2m"),
@@ -258,6 +263,9 @@ TARGET_CASES = [
         "does not list client_credentials",
     ),
     (Check.VERIFICATION, target(app=app(auth_method=AuthMethod.POST)), WARNING, "does not list client_secret_post"),
+    (Check.VERIFICATION, target(server=replace(SERVER, grant_types=frozenset())), OK, "by a token"),
+    (Check.VERIFICATION, target(server=replace(SERVER, auth_methods=frozenset())), OK, "by a token"),
+    (Check.VERIFICATION, target(of={"verify": VerifySettings("default")}), OK, "by a token"),
     (Check.VERIFICATION, target(app=app(dpop_bound=True)), OK, "bound to DPoP"),
     (Check.VERIFICATION, target(app=app(grant_types=frozenset())), WARNING, "`verify.scope` is of no use"),
     (
@@ -314,7 +322,16 @@ TARGET_CASES = [
     (Check.EXPIRY, target(consumer=None), CANNOT_TELL, "may not be read"),
     (Check.EXPIRY, target(consumer=None, consumer_defaults=MountDefaults(0, 0 * DAY)), OK, "not set on the mount"),
     (Check.EXPIRY, target(staging=AWAY), FAILED, "nobody answers"),
+    (Check.EXPIRY, target(consumer=key(), consumer_defaults=MountDefaults(0, HOUR)), FAILED, "after 1h"),
+    (
+        Check.EXPIRY,
+        target(consumer=key(delete_version_after=DAY), consumer_defaults=MountDefaults(0, 0 * DAY)),
+        FAILED,
+        "after 1d",
+    ),
+    (Check.EXPIRY, target(consumer=replace(key(), current=0, versions={})), OK, "not set"),
     (Check.EXPIRY, target(consumer=NOT_ASKED), None, ""),
+    (Check.EXPIRY, target(staging=NOT_ASKED), None, ""),
     (Check.VERSIONS, target(), OK, "10 versions are kept"),
     (Check.VERSIONS, target(consumer=None), OK, "10 versions are kept"),
     (Check.VERSIONS, target(consumer=key(max_versions=3)), OK, "3 versions are kept"),
@@ -356,6 +373,20 @@ def test_a_check_says(check: Check, facts: object, verdict: Verdict | None, deta
     assert (said.verdict if said else None) is verdict
     assert detail in (said.detail if said else "")
     assert bool(said and said.remedy) is (verdict not in {OK, None})
+
+
+def test_an_ordinary_key_is_not_said_to_require_compare_and_set() -> None:
+    said = says(Check.VERSIONS, FACTS)
+
+    assert said == Said(OK, "10 versions are kept")
+
+
+@pytest.mark.parametrize(("number", "more"), [(5, ""), (6, " and 1 more")])
+def test_of_what_is_too_much_the_first_five_are_named(number: int, more: str) -> None:
+    said = says(Check.VAULT_EXCESS, vault(rights=dict.fromkeys("abcdef"[:number], frozenset({"sudo"}))))
+
+    assert said
+    assert said.detail.endswith(f"`sudo` on e{more}")
 
 
 def test_every_check_is_made_and_tried_to_fail_or_warn() -> None:
