@@ -61,6 +61,7 @@ class TlsHandshake:
 
 
 def _seen(connection: ssl.SSLObject) -> Handshake:
-    certificate = connection.getpeercert() or {}
+    certificate = connection.getpeercert()
+    assert certificate, "it was verified"
     ends = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
     return Handshake(connection.version() or "TLS", datetime.fromtimestamp(ends, tz=UTC))

@@ -78,8 +78,9 @@ async def test_what_is_published_is_read_without_our_login_and_costs_nothing(box
         assert sum(box.okta.calls.values()) == 0
 
 
-async def test_what_is_no_metadata_is_an_outage(box: Sandbox) -> None:
-    box.faults.answer(200, METADATA, body={"welcome": "to the portal"})
+@pytest.mark.parametrize("body", [b'{"welcome": "to the portal"}', b'["welcome"]', b'{"issuer": null}'])
+async def test_what_is_no_metadata_is_an_outage(box: Sandbox, body: bytes) -> None:
+    box.faults.answer(200, METADATA, body=body)
     async with access_to(box) as access:
         with pytest.raises(UnavailableError, match="no metadata") as lost:
             await access.metadata()

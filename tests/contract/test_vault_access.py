@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from rotator.adapters.vault_access import PATHS_AT_ONCE
 from rotator.adapters.vault_connection import TokenAuth, VaultConnection
 from rotator.adapters.vault_kv import VaultKv
 from rotator.core.model import KvPath
+from rotator.core.preflight_facts import TokenLife
 from rotator.core.secret_value import SecretFields, SecretValue
 from rotator.errors import RefusedError, SealedError, UnavailableError
 from rotator.sandbox.journal import Wanted
@@ -228,6 +229,48 @@ async def test_an_answer_that_is_none_of_vaults_is_an_outage(box: Sandbox, body:
 
     with pytest.raises(UnavailableError, match="none of Vault's"):
         await adapter(box.vault_url, "root").access.health()
+
+
+def told_of_itself(**data: Any) -> dict[str, Any]:
+    return {
+        "data": {"ttl": 1200, "renewable": True, "policies": ["rotator"], "expire_time": "2026-01-02T03:04:05Z"} | data
+    }
+
+
+async def life_of(box: Sandbox, **data: Any) -> TokenLife:
+    box.faults.answer(200, Wanted(path="/v1/auth/token/lookup-self"), body=told_of_itself(**data), times=2)
+    kv = adapter(box.vault_url, "root")
+    try:
+        return await kv.access.token()
+    finally:
+        box.faults.clear()
+        await kv.aclose()
+
+
+@pytest.mark.parametrize(
+    ("data", "life"),
+    [
+        pytest.param({}, {}, id="what there is at least"),
+        pytest.param({"num_uses": 3}, {"uses": 3}, id="uses"),
+        pytest.param({"period": 600}, {"periodic": True}, id="a period"),
+        pytest.param({"ttl": 0}, {"left": timedelta(0)}, id="its last second"),
+        pytest.param({"ttl": 0, "expire_time": None}, {"left": None}, id="for ever"),
+        pytest.param({"policies": None}, {"policies": frozenset()}, id="no policy"),
+        pytest.param(
+            {"identity_policies": ["more"]}, {"policies": frozenset({"rotator", "more"})}, id="policies of its entity"
+        ),
+    ],
+)
+async def test_a_token_is_understood(box: Sandbox, data: dict[str, Any], life: dict[str, Any]) -> None:
+    usual = TokenLife(timedelta(minutes=20), renewable=True, periodic=False, uses=0, policies=frozenset({"rotator"}))
+
+    assert await life_of(box, **data) == replace(usual, **life)
+
+
+@pytest.mark.parametrize("ttl", ["20m", True, -1, None])
+async def test_a_token_whose_life_cannot_be_read_is_not_understood(box: Sandbox, ttl: object) -> None:
+    with pytest.raises(UnavailableError, match="none of Vault's"):
+        await life_of(box, ttl=ttl)
 
 
 async def test_a_version_says_when_it_deletes_itself(box: Sandbox) -> None:

@@ -265,6 +265,14 @@ async def test_the_preflight_names_a_capability_that_is_missing(
         assert {each.verdict for each in told} == {Verdict.FAILED}
 
 
+async def test_a_token_that_may_not_look_at_itself_is_a_warning_and_hides_nothing(box: Sandbox, tmp_path: Path) -> None:
+    found = await Life(box, tmp_path, without("auth/token/lookup-self", "read")).preflight()
+
+    assert [each.verdict for each in said(found, Check.VAULT_TOKEN)] == [Verdict.WARNING]
+    assert {each.verdict for each in said(found, Check.RIGHTS)} == {Verdict.OK}
+    assert exit_code(found) == 0
+
+
 @pytest.mark.parametrize(
     ("pattern", "capability"),
     [
