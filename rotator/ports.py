@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime, timedelta
 
     from rotator.core.admission import Admission, Brake, Wish
     from rotator.core.agenda import Remembered
+    from rotator.core.budget import Window
     from rotator.core.changes import Heard
     from rotator.core.history import Deed, Ended, Place
     from rotator.core.model import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         Target,
         VerifySettings,
     )
+    from rotator.core.preflight_facts import Handshake, MountDefaults, NoTls, ServerMetadata, TokenLife, VaultHealth
     from rotator.core.secret_value import SecretFields, SecretValue
     from rotator.core.selection import Member
     from rotator.errors import RotatorError
@@ -52,8 +54,8 @@ class OktaAdmin(Protocol):
         """Return the app; None if there is none, or none that our role may see."""
         ...
 
-    def list_apps(self) -> AsyncIterator[App]:
-        """Yield every OpenID Connect app that our role may see, page by page."""
+    def list_apps(self, *, pages: int | None = None) -> AsyncIterator[App]:
+        """Yield every OpenID Connect app that our role may see, page by page; of the first pages only, if so said."""
         ...
 
     async def list_secrets(self, app: AppId) -> tuple[OktaSecret, ...]:
@@ -102,6 +104,74 @@ class OktaLog(Protocol):
         Each change at least once, in no particular order. A cursor that is not taken any more counts as none.
         `RefusedError` where we may not read the log.
         """
+        ...
+
+
+class OktaAccess(Protocol):
+    """What one org says of itself and of our access to it. Nothing is changed (contracts: Okta 5, 6)."""
+
+    async def metadata(self, server: str | None = None) -> ServerMetadata:
+        """Return what the org's own authorization server publishes, or a custom one. Needs no login, has no limit.
+
+        `MissingError` if there is no such server.
+        """
+        ...
+
+    async def sign_in(self) -> frozenset[str]:
+        """Sign in unless we are; return the scopes that Okta said our token has. An API token needs none, has none."""
+        ...
+
+    def window(self) -> Window | None:
+        """Return what the last answers said of the small bucket, that of the apps and their secrets."""
+        ...
+
+
+class VaultAccess(Protocol):
+    """What one Vault says of itself and of our access to it. Nothing is changed (contracts: Vault 1.9, 3.3 to 3.5)."""
+
+    async def health(self) -> VaultHealth:
+        """Return how the node is. Needs no login; a sealed one answers as well."""
+        ...
+
+    async def sign_in(self) -> None:
+        """Log in unless we are."""
+        ...
+
+    async def token(self) -> TokenLife:
+        """Return our token as it sees itself. `RefusedError` where its policy does not let it, or it is dead."""
+        ...
+
+    async def check_mount(self, path: KvPath) -> None:
+        """Return if a KV engine of version 2 is mounted right there; `RefusedError` if not."""
+        ...
+
+    async def defaults(self, mount: str) -> MountDefaults:
+        """Return what the mount says for all its keys. The least policy does not allow it: `RefusedError`."""
+        ...
+
+    async def rights(self, paths: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """Return what our token may do on each of these paths of the API; `deny` alone for nothing."""
+        ...
+
+
+class Handshakes(Protocol):
+    """The TLS side of one address."""
+
+    async def handshake(self) -> Handshake | NoTls:
+        """Return how a connection came about. `RefusedError` for a certificate that is not trusted."""
+        ...
+
+
+class OwnPlace(Protocol):
+    """Where we keep something of our own: files, or a database."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    async def try_out(self) -> None:
+        """Return if it can be written; one of our errors if not. It is left as it was."""
         ...
 
 

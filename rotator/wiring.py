@@ -20,7 +20,7 @@ from rotator.app.observe import World
 from rotator.errors import RotatorError
 from rotator.settings import AppRoleAuth, JwtAuth, KubernetesAuth, PrivateKeyJwtAuth, SswsAuth, TokenAuth
 from rotator.settings.places import lease_directory
-from rotator.wiring_state import hosts_of
+from rotator.wiring_state import StatePlace, file_leases
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from rotator.adapters.okta_connection import OktaConnection
     from rotator.adapters.vault_connection import Auth, VaultConnection
     from rotator.adapters.vault_kv import VaultKv
+    from rotator.app.preflight import OrgWay, VaultWay, Ways
     from rotator.core.model import Target
-    from rotator.ports import Clock, Engine, Leases, OktaAdmin, OktaLog, Progress, Roster, TokenEndpoint
+    from rotator.ports import Clock, Engine, Leases, OktaAdmin, OktaLog, OwnPlace, Progress, Roster, TokenEndpoint
     from rotator.settings import Org, Settings, Vault
     from rotator.wiring_state import State
 
@@ -47,6 +48,7 @@ class _OrgPorts:
     okta: OktaAdmin
     log: OktaLog
     tokens: TokenEndpoint
+    way: OrgWay
     close: tuple[Close, ...]
 
     async def aclose(self) -> None:
@@ -77,7 +79,7 @@ class Worlds:
         self._progress = progress
         self.clock = clock
         self._leases_in = leases_in
-        self._leases = state.leases if state else _leases(settings, leases_in)
+        self._leases: Leases = state.leases if state else file_leases(settings, leases_in)
         self._gate = state.gate if state else OpenGate()
         self._journal = state.journal if state else NoJournal()
         self._warn = warn
@@ -91,13 +93,11 @@ class Worlds:
     def of(self, target: Target) -> World:
         """Return the ports for a target; `ConfigError` if its org or its Vault cannot even be tried."""
         org = self._org(target.org)
-        if target.vault not in self._vaults:
-            self._vaults[target.vault] = self._open_vault(self._settings.vaults[target.vault])
         return World(
             okta=org.okta,
             log=org.log,
             tokens=org.tokens,
-            kv=self._vaults[target.vault],
+            kv=self._vault(target.vault),
             leases=self._leases,
             clock=self.clock,
             mint=self._mint,
@@ -110,6 +110,15 @@ class Worlds:
     def okta_of(self, alias: str) -> OktaAdmin:
         """Return the apps of an org; `ConfigError` if it cannot even be tried."""
         return self._org(alias).okta
+
+    def ways(self) -> Ways:
+        """Return how the pre-flight reaches what it looks at: over the connections that everything else uses."""
+        from rotator.app.preflight import Ways
+
+        places: list[OwnPlace] = [file_leases(self._settings, self._leases_in)]
+        if self._settings.state.made:
+            places.append(StatePlace(self._settings.state))
+        return Ways(lambda alias: self._org(alias).way, self._vault_way, tuple(places), self.clock)
 
     async def keep_alive(self) -> dict[str, RotatorError | None]:
         """Renew the logins at Vaults that are due; return what came of it, by alias."""
@@ -144,7 +153,7 @@ class Worlds:
         if self.state:
             self.state.follow(settings)
         else:
-            self._leases = _leases(settings, self._leases_in)
+            self._leases = file_leases(settings, self._leases_in)
         return left
 
     def _org(self, alias: str) -> _OrgPorts:
@@ -152,18 +161,43 @@ class Worlds:
             self._orgs[alias] = self._open_org(self._settings.orgs[alias])
         return self._orgs[alias]
 
+    def _vault(self, alias: str) -> VaultKv:
+        if alias not in self._vaults:
+            self._vaults[alias] = self._open_vault(self._settings.vaults[alias])
+        return self._vaults[alias]
+
+    def _vault_way(self, alias: str) -> VaultWay:
+        from rotator.adapters.handshake import TlsHandshake
+        from rotator.app.preflight import VaultWay
+
+        kv, auth, connection = self._vault(alias), self._settings.vaults[alias].auth, self._vault(alias).connection
+        handshakes = TlsHandshake(
+            connection.address, connection.trust, proxy=connection.proxy, answer_within=connection.answer_within
+        )
+        once = isinstance(auth, AppRoleAuth) and auth.wrapped
+        return VaultWay(kv.access, kv, handshakes, given=isinstance(auth, TokenAuth), once=once)
+
     def _open_org(self, org: Org) -> _OrgPorts:
+        from rotator.adapters.handshake import TlsHandshake
+        from rotator.adapters.okta_access import OktaOwnAccess
         from rotator.adapters.okta_admin import OktaSdkAdmin
         from rotator.adapters.okta_log import OktaSystemLog
         from rotator.adapters.okta_pace import OktaPace
         from rotator.adapters.okta_session import OktaSession
         from rotator.adapters.okta_tokens import OktaTokenEndpoint
+        from rotator.app.preflight import OrgWay
 
         connection = okta_connection(org)
         pace = OktaPace(connection.host, self.clock, shares=org.rate_share, sleep=self._sleep)
         session = OktaSession(connection, self.clock, pace=pace)
         tokens = OktaTokenEndpoint(connection, self.clock, pace=pace)
-        ports = _OrgPorts(OktaSdkAdmin(session), OktaSystemLog(session), tokens, (session.aclose, tokens.aclose))
+        admin, log = OktaSdkAdmin(session), OktaSystemLog(session)
+        handshakes = TlsHandshake(
+            connection.org_url, connection.trust, proxy=connection.proxy, answer_within=connection.answer_within
+        )
+        signs = isinstance(org.auth, PrivateKeyJwtAuth)
+        way = OrgWay(OktaOwnAccess(session), admin, log, handshakes, org.rate_share, signs)
+        ports = _OrgPorts(admin, log, tokens, way, (session.aclose, tokens.aclose))
         self._closing.push_async_callback(ports.aclose)
         return ports
 
@@ -219,12 +253,6 @@ def open_engine(settings: Settings, at_once: int) -> Engine:
 
     state = settings.state
     return PostgresEngine(state.url, state.password.read if state.password else None, at_once=at_once)
-
-
-def _leases(settings: Settings, directory: Path) -> Leases:
-    from rotator.adapters.leases import FileLeases
-
-    return FileLeases(directory, hosts_of(settings))
 
 
 def okta_connection(org: Org) -> OktaConnection:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from rotator.adapters.leases import FileLeases
     from rotator.adapters.store import Store
     from rotator.adapters.store_gate import Decide
     from rotator.ports import Brakes, Clock, Cursors, Gate, Journal, Leases, Memory, Roster
     from rotator.settings import Settings
+    from rotator.settings import State as StateSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,32 @@ def _state(store: Store, hosts: dict[str, str], decide: Decide, *, owner: str, c
         prune=prune,
         hosts=hosts,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class StatePlace:
+    """The state database as a place of our own, for the pre-flight."""
+
+    settings: StateSettings
+    name: str = "state database"
+
+    async def try_out(self) -> None:
+        """Open it as a run does, which brings it up to date, and ask it for something."""
+        from rotator.adapters.store import Store
+        from rotator.adapters.store_service import StoreBrakes
+
+        store = Store(self.settings.url, self.settings.password.read if self.settings.password else None)
+        try:
+            await StoreBrakes(store).brake()
+        finally:
+            await store.aclose()
+
+
+def file_leases(settings: Settings, directory: Path) -> FileLeases:
+    """Return the kernel's locks, for runs without a state database."""
+    from rotator.adapters.leases import FileLeases
+
+    return FileLeases(directory, hosts_of(settings))
 
 
 def hosts_of(settings: Settings) -> dict[str, str]:

@@ -1,9 +1,10 @@
 # What rotator may do in Vault or OpenBao, and nothing else:   vault policy write rotator policy.hcl
 #
 # The paths are those of config/rotator.yaml: consumers read kv/billing/okta and kv/portal/okta, new values wait under
-# secret/rotator/staging. Write your own in their place, a pair for each target; where apps follow a convention, `+`
-# stands for one segment: kv/data/+/okta. tests/deploy/test_vault_policy.py lets two apps live through a whole rotation
-# under exactly this policy, and holds that each capability in it is needed.
+# secret/rotator/staging. `rotator policy vault` prints the same for your configuration, `rotator preflight` says what
+# your token lacks or has too much of. Where apps follow a convention, `+` stands for one segment: kv/data/+/okta.
+# tests/deploy/test_vault_policy.py lets two apps live through a whole rotation under exactly this policy, and holds
+# that each capability in it is needed.
 #
 # Never given: `delete`, `sudo`, `list`, `patch`, `destroy` outside staging, and anything that writes metadata.
 
@@ -18,8 +19,9 @@ path "secret/data/rotator/staging/*" { capabilities = ["create", "read", "update
 path "secret/metadata/rotator/staging/*" { capabilities = ["read"] }
 path "secret/destroy/rotator/staging/*" { capabilities = ["update"] }
 
-# Our own token. The policy `default` has these lines as well; they stand here for roles without it
-# (token_no_default_policy=true).
+# Our own token, and what the pre-flight asks of it. The policy `default` has these lines as well; they stand here
+# for roles without it (token_no_default_policy=true).
 path "auth/token/lookup-self" { capabilities = ["read"] }
 path "auth/token/renew-self" { capabilities = ["update"] }
 path "auth/token/revoke-self" { capabilities = ["update"] }
+path "sys/capabilities-self" { capabilities = ["update"] }

@@ -3,7 +3,8 @@
 * The lock is the kernel's (`flock`): it dies with its process, and a file left behind means nothing.
 * One file per Okta app, whatever the target is called in whichever configuration: org host and app id name it.
 * The directory is ours alone, and no link in it is followed: nobody else can make us lock or write elsewhere.
-* Files are never removed: two processes could then hold two files of one name.
+* Lock files are never removed: two processes could then hold two files of one name.
+* Whether it can be written is tried with a file that nobody locks.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rotator.ports import Lease
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+TRIED = "tried"  # no name of a lock file: those have a digest in them
 _STRANGE = re.compile(r"[^A-Za-z0-9.-]")
 
 
@@ -40,6 +42,8 @@ class _HeldByKernel:
 class FileLeases:
     """One locked file per target in a directory of our own."""
 
+    name = "leases"
+
     def __init__(self, directory: Path, hosts: Mapping[str, str]) -> None:
         """Take the directory, made with mode 0700 at the first lease, and the host of each org by its alias."""
         self._directory = directory
@@ -50,6 +54,18 @@ class FileLeases:
         """Hold the target while the context lasts; `BusyError` at once if somebody else does."""
         with self._locked(target):
             yield _HeldByKernel()
+
+    async def try_out(self) -> None:
+        """Return if a file can be made there."""
+        try:
+            os.close(self._open(TRIED))
+            (self._directory / TRIED).unlink(missing_ok=True)
+        except OSError as failure:
+            raise RefusedError(
+                f"no lock file can be made in {self._directory}: {failure.strerror}",
+                code="lease",
+                hint="Let the user that runs rotator write there; under systemd `StateDirectory=rotator` does.",
+            ) from failure
 
     @contextmanager
     def _locked(self, target: Target) -> Iterator[None]:

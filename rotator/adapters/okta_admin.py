@@ -52,14 +52,14 @@ class OktaSdkAdmin:
             return None
         return self._app(page.document)
 
-    async def list_apps(self) -> AsyncIterator[App]:
-        """Yield every OpenID Connect app, page by page."""
+    async def list_apps(self, *, pages: int | None = None) -> AsyncIterator[App]:
+        """Yield every OpenID Connect app, page by page; of the first so many pages if that is said."""
         page = await self._session.read(lambda client: client.call(client.list_applications, limit=PAGE))
-        for _ in range(MOST_PAGES):
+        for read in range(1, MOST_PAGES + 1):
             for item in self._items(page):
                 if isinstance(item, dict) and item.get("signOnMode") == "OPENID_CONNECT":
                     yield self._app(item)
-            if page.next_link is None:
+            if page.next_link is None or read == pages:
                 return
             page = await self._next_page(page.next_link)
         raise InvariantError(f"okta {self._org}: the list of apps does not end")

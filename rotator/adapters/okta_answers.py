@@ -13,7 +13,8 @@ import json
 import random
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from rotator.core.budget import LONGEST, SHORTEST, until_reset
@@ -47,7 +48,7 @@ LOGIN_HINT = (
     "Okta does not accept our own login: check `auth` of this org, its token, key or scopes, and the clock here."
 )
 DPOP_HINT = "Our service app demands DPoP, which rotator does not speak: switch `Require DPoP` off for it in Okta."
-ROLE_HINT = "Give our admin role or scopes this permission (deploy/okta/README.md lists them)."
+ROLE_HINT = "Give our admin role or scopes this permission (`rotator policy okta` lists them)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,14 @@ class Answer:
         raise ValueError("no JSON")
 
     @property
+    def at(self) -> datetime | None:
+        """The time by Okta's clock, in whole seconds, if it told."""
+        try:
+            return parsedate_to_datetime(self.headers.get("date", "")).astimezone(UTC)
+        except ValueError:
+            return None
+
+    @property
     def next_link(self) -> str | None:
         """The address of the next page; Okta sends one `Link` header per relation."""
         for target, parameters in re.findall(r"<([^>]*)>([^<]*)", self.headers.get("link", "")):
@@ -103,6 +112,7 @@ class Page:
 
     document: Any
     next_link: str | None
+    at: datetime | None = None  # by Okta's clock
 
 
 def error_of(question: Question, answer: Answer, *, now: datetime) -> RotatorError | None:

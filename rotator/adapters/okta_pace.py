@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from datetime import datetime, timedelta
 
+    from rotator.core.budget import Window
     from rotator.ports import Clock
 
     Sleep = Callable[[float], Awaitable[None]]
@@ -91,6 +92,12 @@ class OktaPace:
             yield turn
         finally:
             self._ended(line, turn)
+
+    @property
+    def windows(self) -> dict[str, Window]:
+        """What is known of each bucket, by its name, where anything is."""
+        known = {name: line.bucket.window for name, line in self._lines.items()}
+        return {name: window for name, window in known.items() if window is not None}
 
     async def _come(self, line: _Line, name: str) -> None:
         how, ticket = haste(), object()

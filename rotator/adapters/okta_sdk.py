@@ -85,6 +85,7 @@ class Transport(HTTPClient):  # type: ignore[misc]  # the SDK has no types
         self._pool = pool
         self._now = now
         self._pace = pace
+        self.scopes: frozenset[str] = frozenset()  # of our token, as far as Okta told
         seconds = connection.answer_within.total_seconds()
         # Half the time for the connection: a host that swallows packets is found out before anything is sent.
         self._timeout = aiohttp.ClientTimeout(total=seconds, connect=seconds / 2)
@@ -99,6 +100,8 @@ class Transport(HTTPClient):  # type: ignore[misc]  # the SDK has no types
             raise error
         if question.login and not _is_login(answer):
             raise UnavailableError(question.says("answered without a token that can be used"))
+        if question.login:
+            self.scopes = frozenset(str(answer.document().get("scope") or "").split())
         return None, answer, answer.body.decode("utf-8", "replace"), None
 
     @staticmethod
@@ -152,10 +155,11 @@ class NarrowClient(ApplicationApi, ApplicationSSOPublicKeysApi):  # type: ignore
         """Hand the login to the executor alone: the API classes would send it a second time, without its space."""
         super().__init__({"client": {"orgUrl": connection.org_url}})
         logging.getLogger("okta-sdk-python").disabled = True
+        self._transport = Transport(connection, pool, now=now, pace=pace)
         self._request_executor = RequestExecutor(
             {"client": _settings(connection)},
             NoOpCache(),
-            http_client=lambda _config: Transport(connection, pool, now=now, pace=pace),
+            http_client=lambda _config: self._transport,
         )
 
     def response_deserialize(self, response_data: Any, response_types_map: object = None) -> Any:  # noqa: ARG002
@@ -173,6 +177,22 @@ class NarrowClient(ApplicationApi, ApplicationSSOPublicKeysApi):  # type: ignore
         answer, _, _ = await self._request_executor.execute(request)
         assert isinstance(answer, Answer)
         return answer
+
+    async def fetch_openly(self, path: str) -> Answer:
+        """GET what the org publishes, without our login."""
+        url = f"{self.configuration.host}{path}"
+        request = {"method": "GET", "url": url, "headers": {"Accept": "application/json"}, "data": None, "form": None}
+        _, answer, _, _ = await self._transport.send_request(request)
+        return answer
+
+    async def sign_in(self) -> frozenset[str]:
+        """Sign in unless we are; return the scopes that Okta said our token has. An API token has none."""
+        login = self._request_executor._oauth  # noqa: SLF001 -- the SDK would sign in at the next call only
+        if login is not None:
+            token, _, _ = await login.get_oauth_token()
+            if token is None:
+                raise self._no_login()
+        return self._transport.scopes
 
     async def call(self, method: Callable[..., Any], *args: object, **query: object) -> Answer:
         """Await one of the SDK's methods and return what Okta answered."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from rotator.adapters.okta_answers import Answer
     from rotator.adapters.okta_sdk import NarrowClient
+    from rotator.core.budget import Window
     from rotator.ports import Clock
 
     Ask = Callable[[NarrowClient], Awaitable[Answer]]
@@ -71,6 +72,21 @@ class OktaSession:
             pass
         raise UnknownOutcomeError(f"okta {self.connection.host}: no answer within {self.connection.answer_within}")
 
+    async def sign_in(self) -> frozenset[str]:
+        """Sign in unless we are; return the scopes that Okta said our token has. An API token has none."""
+        client = self._opened()
+        try:
+            async with in_time(self.connection.answer_within):
+                return await client.sign_in()
+        except TimeoutError:
+            pass
+        raise UnavailableError(f"okta {self.connection.host}: no answer within {self.connection.answer_within}")
+
+    @property
+    def windows(self) -> dict[str, Window]:
+        """What the last answers said of each rate-limit bucket, where they said something."""
+        return self._pace.windows
+
     async def aclose(self) -> None:
         """Close the connections."""
         pool, self._pool, self._client = self._pool, None, None
@@ -100,7 +116,7 @@ class OktaSession:
 
     def _page(self, answer: Answer) -> Page:
         try:
-            return Page(answer.document(), answer.next_link)
+            return Page(answer.document(), answer.next_link, answer.at)
         except ValueError:
             raise UnavailableError(
                 f"okta {self.connection.host}: answered {answer.status} with something that is no JSON",

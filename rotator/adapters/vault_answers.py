@@ -113,7 +113,7 @@ def _hint(question: Question, refusal: Refusal) -> str | None:
     if question.refused_hint is not None:
         return question.refused_hint
     if refusal.status == 403 and question.needs:
-        return f"Give the policy of our token {question.needs} (deploy/vault/policy.hcl has the least one)."
+        return f"Give the policy of our token {question.needs} (`rotator policy vault` prints the least one)."
     return None
 
 

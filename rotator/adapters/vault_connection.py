@@ -102,16 +102,26 @@ class VaultConnection:
 
     def check_trust(self) -> None:
         """Load the CA file once; `ConfigError` if it is of no use. The HTTP library's own complaint comes too late."""
-        if self.ca_file is None:
-            return
+        if self.ca_file is not None:
+            self.trust()
+
+    def trust(self) -> ssl.SSLContext:
+        """Return whom the HTTP library trusts: our own CA file alone, or the authorities that come with it."""
         try:
-            ssl.create_default_context(cafile=self.ca_file)
+            return ssl.create_default_context(cafile=self.ca_file or _authorities())
         except ssl.SSLError as unreadable:
             raise ConfigError(
                 [f"ca_file of {self.host}: {self.ca_file}: no certificate in it can be read"]
             ) from unreadable
         except OSError as missing:
             raise ConfigError([f"ca_file of {self.host}: {self.ca_file}: {missing.strerror}"]) from missing
+
+
+def _authorities() -> str:
+    """Return where the HTTP library keeps the authorities that it trusts."""
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415 -- heavy
+
+    return str(DEFAULT_CA_BUNDLE_PATH)
 
 
 def strange_segment(path: str) -> str | None:

@@ -14,13 +14,13 @@ import random
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rotator.adapters.vault_answers import NOT_VAULT_HINT, Question, duration_of, said_by, time_of, version_gone
+from rotator.adapters.vault_access import VaultOwnAccess
+from rotator.adapters.vault_answers import Question, duration_of, said_by, time_of, version_gone
 from rotator.adapters.vault_connection import strange_segment
 from rotator.adapters.vault_login import VaultLogin
-from rotator.adapters.vault_wire import VaultWire
+from rotator.adapters.vault_wire import VaultWire, understood
 from rotator.core.model import KvMetadata, KvPath, KvVersion, KvVersionInfo
 from rotator.core.secret_value import SecretFields
 from rotator.errors import RefusedError
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     Work = Callable[[Any], Any]  # takes an hvac client, which is untyped
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 ROUNDED = timedelta(seconds=1)  # the `Date` of an answer is cut to whole seconds
 KV1_HINT = "Enable version 2 (`vault kv enable-versioning`): version 1 keeps no versions and has no compare-and-set."
@@ -86,7 +85,7 @@ class VaultKv:
 
         async def look() -> _Seen[KvMetadata]:
             answer = await self._ask(question, path, work, or_absent=True)
-            return _Seen(0, None) if answer.status == 404 else _understood(question, answer, _metadata)
+            return _Seen(0, None) if answer.status == 404 else understood(question, answer, _metadata)
 
         return await self._caught_up(look, path, self._written.get(path, 0))
 
@@ -104,7 +103,7 @@ class VaultKv:
             answer = await self._ask(question, path, work, or_absent=True)
             if answer.status == 404:
                 return _Seen(version_gone(answer.body), None)
-            return _understood(question, answer, _version)
+            return understood(question, answer, _version)
 
         written = self._written.get(path, 0)
         return await self._caught_up(look, path, written if version in {None, written} else 0)
@@ -120,7 +119,7 @@ class VaultKv:
             )
 
         answer = await self._ask(question, path, work)
-        written = _understood(question, answer, _written)
+        written = understood(question, answer, _written)
         self._written[path] = written.number
         if written.what:
             self._warn(question.says(f"version {written.number} deletes itself at {written.what}: {EXPIRY_ADVICE}"))
@@ -139,6 +138,16 @@ class VaultKv:
             return client.secrets.kv.v2.destroy_secret_versions(path.path, versions=numbers, mount_point=path.mount)
 
         await self._ask(question, path, work, or_absent=True)
+
+    @property
+    def connection(self) -> VaultConnection:
+        """How it is reached."""
+        return self._wire.connection
+
+    @property
+    def access(self) -> VaultOwnAccess:
+        """The same login, asked about itself and its Vault."""
+        return VaultOwnAccess(self._wire, self._login, self._check_mount)
 
     async def renew_if_due(self) -> None:
         """Log in, renew or log in anew, whichever is due. Calls do so by themselves; this is for idle times."""
@@ -166,19 +175,12 @@ class VaultKv:
         return question
 
     async def _ask(self, question: Question, path: KvPath, work: Work, *, or_absent: bool = False) -> Answer:
+        await self._check_mount(path)
+        return await self._login.ask(question, work, or_absent=or_absent)
+
+    async def _check_mount(self, path: KvPath) -> None:
         if path.mount not in self._mounts:
             await self._look_at_mount(path)
-        return await self._ask_logged_in(question, work, or_absent=or_absent)
-
-    async def _ask_logged_in(self, question: Question, work: Work, *, or_absent: bool = False) -> Answer:
-        login = await self._login.current()
-        try:
-            return await self._wire.ask(question, partial(work, login.client), or_absent=or_absent)
-        except RefusedError as refusal:
-            if refusal.code != "403":
-                raise
-            login = await self._login.after_refusal(login, refusal)
-        return await self._wire.ask(question, partial(work, login.client), or_absent=or_absent)
 
     async def _look_at_mount(self, path: KvPath) -> None:
         """Refuse what is no KV v2 engine, mounted right there (contracts: Vault 1.9)."""
@@ -188,8 +190,8 @@ class VaultKv:
         def work(client: Any) -> Any:
             return client.adapter.get(f"/v1/sys/internal/ui/mounts/{path.mount}/{path.path}")
 
-        answer = await self._ask_logged_in(question, work)
-        mount = _understood(question, answer, _mount)
+        answer = await self._login.ask(question, work)
+        mount = understood(question, answer, _mount)
         if mount.what != "2":
             text = f"`{path.mount}/` is no KV engine of version 2"
             raise RefusedError(question.says(text), code="mount", hint=KV1_HINT)
@@ -214,13 +216,6 @@ class VaultKv:
 
 
 # --- what the answers hold; KeyError, TypeError, ValueError where they do not -----------------------------------
-
-
-def _understood(question: Question, answer: Answer, parse: Callable[[Answer], R]) -> R:
-    try:
-        return parse(answer)
-    except (KeyError, TypeError, ValueError, AttributeError) as strange:
-        raise question.failed("the answer is none of Vault's", hint=NOT_VAULT_HINT) from strange
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,5 +266,7 @@ def _metadata(answer: Answer) -> _Seen[KvMetadata]:
 
 def _version_info(number: int, data: Mapping[str, Any], now: datetime) -> KvVersionInfo:
     destroyed = data["destroyed"] is True
-    ended = data["deletion_time"] != "" and time_of(data["deletion_time"]) <= now + ROUNDED
-    return KvVersionInfo(number, time_of(data["created_time"]), deleted=destroyed or ended, destroyed=destroyed)
+    ends = time_of(data["deletion_time"]) if data["deletion_time"] != "" else None
+    ended = ends is not None and ends <= now + ROUNDED
+    created = time_of(data["created_time"])
+    return KvVersionInfo(number, created, deleted=destroyed or ended, destroyed=destroyed, ends=ends)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from rotator.adapters.vault_wire import VaultWire
+    from rotator.adapters.vault_wire import Answer, VaultWire
     from rotator.core.secret_value import SecretValue
 
 RENEW_AFTER = 2 / 3
@@ -101,6 +101,17 @@ class VaultLogin:
             # A policy without `lookup-self` looks like a dead token: do not log in again at each refusal.
             self._may_look_up = await self._lives(self._login)
             return self._login
+
+    async def ask(self, question: Question, work: Callable[[Any], Any], *, or_absent: bool = False) -> Answer:
+        """Ask with our token; once more with a new one if it turns out to be dead."""
+        login = await self.current()
+        try:
+            return await self._wire.ask(question, partial(work, login.client), or_absent=or_absent)
+        except RefusedError as refusal:
+            if refusal.code != "403":
+                raise
+            login = await self.after_refusal(login, refusal)
+        return await self._wire.ask(question, partial(work, login.client), or_absent=or_absent)
 
     @property
     def ends(self) -> datetime | None:

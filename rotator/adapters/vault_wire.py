@@ -15,7 +15,7 @@ import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import hvac
 import requests
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from rotator.adapters.vault_connection import VaultConnection
     from rotator.ports import Clock
+
+R = TypeVar("R")
 
 LONGEST_BODY = 8 * 1024 * 1024  # a version is at most 1 MiB in storage; escapes make it longer
 CONNECT_WITHIN = 3.05
@@ -151,6 +153,14 @@ class Answer:
     at: datetime
 
 
+def understood(question: Question, answer: Answer, parse: Callable[[Answer], R]) -> R:
+    """Return what the answer holds; an answer that `parse` cannot read is none of Vault's."""
+    try:
+        return parse(answer)
+    except (KeyError, TypeError, ValueError, AttributeError) as strange:
+        raise question.failed("the answer is none of Vault's", hint=NOT_VAULT_HINT) from strange
+
+
 class VaultWire:
     """Asks one Vault, a call per thread."""
 
@@ -162,8 +172,11 @@ class VaultWire:
         self._session = VaultSession(connection, first_pause=first_pause)
         self._within = connection.answer_within.total_seconds()
 
-    def client(self, token: str = "") -> Any:
-        """Return an hvac client for one token. An empty one keeps hvac from looking for another itself."""
+    def client(self, token: str = "", *, at_root: bool = False) -> Any:
+        """Return an hvac client for one token. An empty one keeps hvac from looking for another itself.
+
+        `at_root`: outside our namespace, where alone some questions about the server may be asked.
+        """
         connect = min(CONNECT_WITHIN, self._within / 3)
         return hvac.Client(
             url=self.connection.address,
@@ -174,7 +187,7 @@ class VaultWire:
             allow_redirects=False,
             session=self._session,
             adapter=VaultAdapter,
-            namespace=self.connection.namespace,
+            namespace=None if at_root else self.connection.namespace,
         )
 
     async def ask(self, question: Question, work: Callable[[], Any], *, or_absent: bool = False) -> Answer:

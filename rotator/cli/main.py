@@ -34,6 +34,8 @@ COMMANDS = {
     "adopt": Row("rotator.cli.act", "adopt", "Take over the secret that an app has, without rotating it."),
     "pause": Row("rotator.cli.control", "pause", "Have targets left as they are until they are resumed."),
     "resume": Row("rotator.cli.control", "resume", "Let what was paused, or all that is held back, go on."),
+    "preflight": Row("rotator.cli.preflight", "preflight", "Look whether all is there that a rotation needs."),
+    "policy": Row("rotator.cli.policy", "policy", "Print the least rights that this configuration needs."),
     "config": Row("rotator.cli.config", "config", "Check, show or begin a configuration."),
     "demo": Row("rotator.cli.demo", "demo", "Watch rotations in a small world of its own."),
     "sandbox": Row("rotator.cli.sandbox", "sandbox", "Serve an Okta and a Vault to try things on."),

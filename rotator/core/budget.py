@@ -122,6 +122,11 @@ class Bucket:
         self._refusals = 0  # in a row, that told of no window
         self._held_until: datetime | None = None
 
+    @property
+    def window(self) -> Window | None:
+        """The window that the last answers told of; None before that, or where they tell of none."""
+        return self._window
+
     def opens(self, part: float, now: datetime) -> datetime | None:
         """Return when a call may go that counts on that part: `now` if at once, None if a call under way must end."""
         if (held := _ahead(self._held_until, now)) is not None:

@@ -110,6 +110,7 @@ class KvVersionInfo:
     created: datetime
     deleted: bool
     destroyed: bool
+    ends: datetime | None = None  # when it deletes itself, or did
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,12 @@ class State:
     @property
     def there(self) -> bool:
         """Whether somebody means it to be used: it is named, or a daemon has made it."""
-        return self.named or Path(self.url.removeprefix("sqlite:///")).exists()
+        return self.named or self.made
+
+    @property
+    def made(self) -> bool:
+        """Whether it is there to be looked at without making it."""
+        return self.shared or Path(self.url.removeprefix("sqlite:///")).exists()
 
     @property
     def shared(self) -> bool:

@@ -45,11 +45,11 @@ class CountedOkta(FakeOkta):
         self.gets += 1
         return await super().get_app(app)
 
-    async def list_apps(self) -> AsyncIterator[App]:
+    async def list_apps(self, *, pages: int | None = None) -> AsyncIterator[App]:
         self.lists += 1
         self.shares.add(haste().share)
         listed = 0
-        async for app in super().list_apps():
+        async for app in super().list_apps(pages=pages):
             if self.fails and listed == self.after:
                 raise self.fails
             listed += 1

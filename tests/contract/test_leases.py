@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -46,6 +47,33 @@ def target(app: str = "0oa1", org: str = "acme", name: str = "billing") -> Targe
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return tmp_path / "state" / "leases"
+
+
+def try_out(directory: Path) -> None:
+    asyncio.run(FileLeases(directory, HOSTS).try_out())
+
+
+def test_a_directory_that_can_be_written_is_left_as_it_was(directory: Path) -> None:
+    try_out(directory)
+    try_out(directory)
+
+    assert list(directory.iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_made_is_named(directory: Path) -> None:
+    directory.parent.write_text("in its place")
+
+    with pytest.raises(RefusedError, match="no lock file can be made in") as refused:
+        try_out(directory)
+
+    assert "StateDirectory" in refused.value.hint
+
+
+def test_a_directory_that_others_may_use_is_not_tried(directory: Path) -> None:
+    directory.mkdir(parents=True, mode=0o755)
+
+    with pytest.raises(ConfigError, match="chmod 700"):
+        try_out(directory)
 
 
 @pytest.fixture

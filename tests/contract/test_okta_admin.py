@@ -243,6 +243,17 @@ async def test_every_client_is_listed_over_as_many_pages_as_it_takes(world: Okta
     assert set(listed) == added
 
 
+async def test_only_so_many_pages_are_read_as_were_asked_for() -> None:
+    async with sandbox_world() as world:
+        for number in range(230):
+            world.add_app(label=f"svc-{number}")
+
+        listed = [app.id async for app in world.admin.list_apps(pages=1)]
+
+        assert len(listed) == 200
+        assert world.box.okta.calls["apps"] == 1
+
+
 async def test_a_service_app_with_a_key_may_do_all_of_it() -> None:
     async with sandbox_world(with_key=True) as world:
         app = world.add_app("a" * 40)

@@ -21,6 +21,8 @@ from rotator.core import rotation
 from rotator.core.actions import Block, Waiting
 from rotator.core.agenda import State
 from rotator.core.model import FieldNames, ProofLevel, Reason, RotationId, SecretId, Staging, StagingState
+from rotator.core.preflight import ORG_CHECKS, PLACE_CHECKS, TARGET_CHECKS, VAULT_CHECKS, Check
+from rotator.core.preflight_said import Verdict
 from rotator.core.records import consumer_fields, staging_fields
 from rotator.core.secret_value import SecretValue
 from rotator.daemon.health import Health
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "ARCHITECTURE.md"
 COMMANDS_MD, CONFIGURATION, RECOVERY = DOCS / "commands.md", DOCS / "configuration.md", DOCS / "recovery.md"
-METRICS = DOCS / "metrics.md"
+METRICS, PREFLIGHT = DOCS / "metrics.md", DOCS / "preflight.md"
 REASON = re.compile(r"\bReason\.([A-Z_]+)")
 CODE = {str(path): path.read_text() for path in (ROOT / "rotator").rglob("*.py") if "sandbox" not in path.parts}
 
@@ -149,6 +151,34 @@ def test_the_keys_of_the_json_are_those_that_are_told(site: Site) -> None:
     assert first_codes(status) == set(site.run("status", "-o", "json").target())
     assert first_codes(verify) == set(site.run("verify", "-o", "json").target())
     assert set(site.run("plan", "-o", "json").json()) == {"version", "command", "exit_code", "targets"}
+
+
+# --- Pre-flight ------------------------------------------------------------------------------------------------
+
+
+def test_every_check_of_the_preflight_is_explained_in_its_order() -> None:
+    rows = rows_of(sections_of(PREFLIGHT, 2)["Checks"])
+    kinds = {"of ours": PLACE_CHECKS, "an org": ORG_CHECKS, "a Vault": VAULT_CHECKS, "a target": TARGET_CHECKS}
+
+    assert [code_in(row[0])[0] for row in rows] == [check.value for check in Check]
+    for row in rows:
+        of = {check.value for check, _ in next(checks for words, checks in kinds.items() if row[1].endswith(words))}
+        assert code_in(row[0])[0] in of
+
+
+def test_every_verdict_of_the_preflight_is_explained() -> None:
+    before, _, _ = text_of(PREFLIGHT).partition("## Checks")
+
+    assert first_codes(before) == {verdict.value for verdict in Verdict}
+
+
+def test_the_keys_of_the_preflights_json_are_those_that_are_told(site: Site) -> None:
+    site.add()
+    told = sections_of(COMMANDS_MD, 2)["rotator preflight"].partition("In JSON: ")[2]
+    document = site.run("preflight", "-o", "json").json()
+
+    kinds = {each["kind"] for each in document["findings"]}
+    assert set(code_in(told)) == {*document, *document["findings"][0], *kinds}
 
 
 # --- Recovery -------------------------------------------------------------------------------------------------

@@ -166,7 +166,7 @@ class FakeOkta:
         held = self._apps.get(app)
         return held.app if held else None
 
-    async def list_apps(self) -> AsyncIterator[App]:
+    async def list_apps(self, *, pages: int | None = None) -> AsyncIterator[App]:
         """Yield every OpenID Connect app."""
         for held in list(self._apps.values()):
             if held.app.sign_on_mode == "OPENID_CONNECT":

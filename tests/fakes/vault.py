@@ -82,7 +82,9 @@ class FakeKv:
             return None
         now = self._clock.now()
         versions = {
-            number: KvVersionInfo(number, version.created, deleted=version.gone(now), destroyed=version.destroyed)
+            number: KvVersionInfo(
+                number, version.created, deleted=version.gone(now), destroyed=version.destroyed, ends=version.deletion
+            )
             for number, version in key.versions.items()
         }
         return KvMetadata(key.current, versions, key.max_versions, key.cas_required, key.delete_version_after)

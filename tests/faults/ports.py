@@ -166,7 +166,7 @@ class GatedOkta:
         self._gate.read()
         return await self._okta.get_app(app)
 
-    async def list_apps(self) -> AsyncIterator[App]:
+    async def list_apps(self, *, pages: int | None = None) -> AsyncIterator[App]:
         self._gate.read()
         async for app in self._okta.list_apps():
             yield app
