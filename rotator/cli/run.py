@@ -79,15 +79,15 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 def run(invocation: Invocation, /, *, tick: timedelta, resync: timedelta, poll: timedelta, drain: timedelta) -> int:
     """Keep every target fresh, until it is told to stop.
 
-    Rotates what expires or was revoked, switches off and deletes old secrets whose time is over. It keeps no state of
-    its own: Okta and Vault are the truth, and it may be stopped, killed and started at any time.
+    Rotates what expires or was revoked, switches off and deletes old secrets whose time is over. Okta and Vault are the
+    truth: it may be stopped, killed and started at any time. What it remembers lies in the state database; a new one
+    only observes until every target was looked at once.
 
     SIGTERM and SIGINT stop it once what is under way is finished; a second one stops it at once. SIGHUP reads the
     configuration again, and keeps the old one if the new has problems. SIGUSR1 logs how each target stands.
 
-    One per configuration: a second one on the same machine, or another command, leaves alone what the first works on.
-    Several machines on the same targets are not supported in this release. Nothing breaks, since every write is a
-    compare-and-set and every removal names its secret, but both do the work.
+    Several on the same targets share a PostgreSQL (`state.url`, `engine: postgres`). On one machine a second one leaves
+    alone what the first works on.
 
     Exit codes: 0 stopped by SIGTERM, 130 by SIGINT, 143 by a second signal after SIGTERM; 2 configuration.
     """
