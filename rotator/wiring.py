@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from rotator.adapters.no_state import NoJournal, OpenGate
 from rotator.app.observe import World
@@ -26,11 +28,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from rotator.adapters.okta_connection import OktaConnection
+    from rotator.adapters.okta_connection import OktaConnection, OktaWay
+    from rotator.adapters.okta_http import Outside
+    from rotator.adapters.okta_log import OktaSystemLog
     from rotator.adapters.vault_connection import Auth, VaultConnection
     from rotator.adapters.vault_kv import VaultKv
+    from rotator.app.doctor import Clinic, OrgSide
     from rotator.core.model import Target
-    from rotator.ports import Clock, Leases, OktaAdmin, OktaLog, Progress, TokenEndpoint
+    from rotator.ports import Clock, Leases, OktaAdmin, Progress, TokenEndpoint
     from rotator.settings import Org, Settings, Vault
 
     Warn = Callable[[str], None]
@@ -43,7 +48,7 @@ class _OrgPorts:
     """What is open to one org. Closing it twice does no harm."""
 
     okta: OktaAdmin
-    log: OktaLog
+    log: OktaSystemLog
     tokens: TokenEndpoint
     close: tuple[Close, ...]
 
@@ -80,19 +85,16 @@ class Worlds:
         self._mint = RandomMint()
         self._orgs: dict[str, _OrgPorts] = {}
         self._vaults: dict[str, VaultKv] = {}
+        self._outside: Outside | None = None
 
     def of(self, target: Target) -> World:
         """Return the ports for a target; `ConfigError` if its org or its Vault cannot even be tried."""
-        if target.org not in self._orgs:
-            self._orgs[target.org] = self._open_org(self._settings.orgs[target.org])
-        if target.vault not in self._vaults:
-            self._vaults[target.vault] = self._open_vault(self._settings.vaults[target.vault])
-        org = self._orgs[target.org]
+        org = self._org(target.org)
         return World(
             okta=org.okta,
             log=org.log,
             tokens=org.tokens,
-            kv=self._vaults[target.vault],
+            kv=self._vault(target.vault),
             leases=self._leases,
             clock=self.clock,
             mint=self._mint,
@@ -100,6 +102,51 @@ class Worlds:
             gate=OpenGate(),
             journal=NoJournal(),
         )
+
+    def clinic(self, target: Target | None = None) -> Clinic:
+        """Return the ports for an examination of a target's client, or of one that is no target's."""
+        from rotator.adapters.okta_discovery import OktaDiscovery
+        from rotator.adapters.okta_http import Outside
+        from rotator.adapters.okta_probe import OktaProbe
+        from rotator.app.doctor import Clinic
+
+        if self._outside is None:
+            self._outside = Outside(self._way_to)
+            self._closing.push_async_callback(self._outside.aclose)
+        others = [each for each in self._settings.targets if target and each.vault == target.vault and each != target]
+        return Clinic(
+            discovery=OktaDiscovery(self._outside),
+            probe=OktaProbe(self._outside, self.clock),
+            clock=self.clock,
+            orgs={org.url: partial(self._org_side, alias) for alias, org in self._settings.orgs.items()},
+            kv=self._vault(target.vault) if target else None,
+            neighbours=tuple(others),
+        )
+
+    def _way_to(self, url: str) -> OktaWay:
+        """Return how a server is reached: as its org is, if that is one of ours."""
+        from rotator.adapters.okta_connection import OktaWay
+
+        for org in self._settings.orgs.values():
+            if urlsplit(url).netloc == urlsplit(org.url).netloc:
+                return OktaWay(org.ca_file, org.proxy, org.answer_within)
+        return OktaWay()
+
+    def _org_side(self, alias: str) -> OrgSide:
+        from rotator.app.doctor import OrgSide
+
+        org = self._org(alias)
+        return OrgSide(org.okta, org.log)
+
+    def _org(self, alias: str) -> _OrgPorts:
+        if alias not in self._orgs:
+            self._orgs[alias] = self._open_org(self._settings.orgs[alias])
+        return self._orgs[alias]
+
+    def _vault(self, alias: str) -> VaultKv:
+        if alias not in self._vaults:
+            self._vaults[alias] = self._open_vault(self._settings.vaults[alias])
+        return self._vaults[alias]
 
     async def keep_alive(self) -> dict[str, RotatorError | None]:
         """Renew the logins at Vaults that are due; return what came of it, by alias."""

@@ -32,6 +32,7 @@ COMMANDS = {
     "status": Row("rotator.cli.look", "status", "Show each target: its secret, its age, what comes next."),
     "verify": Row("rotator.cli.look", "verify", "Prove that the secret in Vault is the one that Okta accepts."),
     "adopt": Row("rotator.cli.act", "adopt", "Take over the secret that an app has, without rotating it."),
+    "doctor": Row("rotator.cli.doctor", "doctor", "Say why Okta refuses a client, and what mends it."),
     "config": Row("rotator.cli.config", "config", "Check, show or begin a configuration."),
     "demo": Row("rotator.cli.demo", "demo", "Watch rotations in a small world of its own."),
     "sandbox": Row("rotator.cli.sandbox", "sandbox", "Serve an Okta and a Vault to try things on."),

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from rotator.settings.load import fileless, find, load
+from rotator.settings.load import exists, fileless, find, load
 from rotator.settings.model import (
     AppRoleAuth,
     JwtAuth,
@@ -40,6 +40,7 @@ __all__ = [
     "SswsAuth",
     "TokenAuth",
     "Vault",
+    "exists",
     "fileless",
     "find",
     "find_targets",
