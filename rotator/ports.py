@@ -123,10 +123,14 @@ class OktaTraces(Protocol):
     """The System Log of one org, as far as it tells why a client is refused (contracts: Okta 4)."""
 
     async def traces(self, app: App, value: SecretValue, since: datetime) -> Traces:
-        """Return what it has of the app's secrets, of refused requests of its client, and of others with that value.
+        """Return what became of the app's secrets, and who else was seen with that value.
 
         One query, newest first; what did not fit into its answer is left out. `RefusedError` where we may not read it.
         """
+        ...
+
+    async def requests(self, app: App, since: datetime) -> Traces:
+        """Return the client's requests for tokens, those that were refused and those that were granted, likewise."""
         ...
 
 

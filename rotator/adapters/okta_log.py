@@ -40,6 +40,7 @@ CHANGED = (
 MOST_PAGES = 10  # at a time; the next poll goes on from there
 LARGEST_PAGE = 1000
 LIFECYCLE = "app.oauth2.credentials.lifecycle"
+GRANTS = ("app.oauth2.token.grant", "app.oauth2.as.token.grant")
 
 
 class OktaSystemLog:
@@ -78,32 +79,35 @@ class OktaSystemLog:
         return await self._polled(f"/api/v1/logs?{query}", continued=cursor is None)
 
     async def traces(self, app: App, value: SecretValue, since: datetime) -> Traces:
-        """Return what the log has of the app's secrets, of refused requests of its client, and of a value."""
+        """Return what became of the app's secrets, and who else was seen with that value."""
+        wanted = f'(eventType sw "{LIFECYCLE}" and target.id eq "{app.id}")'
+        return await self._traces(f'{wanted} or debugContext.debugData.clientSecret eq "{value.hash}"', app, since)
+
+    async def requests(self, app: App, since: datetime) -> Traces:
+        """Return the client's requests for tokens."""
         clients = " or ".join(f'actor.id eq "{name}"' for name in dict.fromkeys((app.id, app.client_id)))
-        wanted = (
-            f'(eventType sw "{LIFECYCLE}" and target.id eq "{app.id}")'
-            f' or (eventType sw "app.oauth2" and outcome.result eq "FAILURE" and ({clients}))'
-            f' or debugContext.debugData.clientSecret eq "{value.hash}"'
-        )
+        kinds = " or ".join(f'eventType sw "{kind}"' for kind in GRANTS)
+        return await self._traces(f"({kinds}) and ({clients})", app, since)
+
+    async def _traces(self, wanted: str, app: App, since: datetime) -> Traces:
         asked = {"since": _stamp(since), "filter": wanted, "sortOrder": "DESCENDING", "limit": str(LARGEST_PAGE)}
         page = await self._page(f"/api/v1/logs?{urlencode(asked)}")
         events = [event for event in self._listed(page.document) if isinstance(event, dict)]
-        found = tuple(self._trace(event, app) for event in events)
-        return Traces(found, whole=len(events) < LARGEST_PAGE)
+        return Traces(tuple(self._trace(event, app) for event in events), whole=len(events) < LARGEST_PAGE)
 
     def _trace(self, event: dict[str, Any], app: App) -> Trace:
         kind, outcome, actor = str(event.get("eventType")), _inner(event, "outcome"), _inner(event, "actor")
         names = [name for name in (actor.get("alternateId"), actor.get("id")) if isinstance(name, str)]
-        ours = {app.id, app.client_id}
-        lifecycle = kind.startswith(LIFECYCLE)
-        failed = outcome.get("result") == "FAILURE"
-        others = names and ours.isdisjoint(names) and not lifecycle and not failed
+        lifecycle, failed = kind.startswith(LIFECYCLE), outcome.get("result") == "FAILURE"
+        others = not lifecycle and not failed and {app.id, app.client_id}.isdisjoint(names)
         return Trace(
             at=datetime.fromisoformat(str(event.get("published"))),
             ours=self._is_ours(event) or _is_by_us(event),
             deletion=kind == f"{LIFECYCLE}.delete" and not failed,
             hashes=frozenset(_hashes(event)),
-            client=names[0] if others else None,
+            client=next(iter(names), None) if others else None,
+            who=_who(event),
+            granted=kind.endswith(".access_token") and not failed and not others,
             refused=str(outcome.get("reason") or "") if failed and not lifecycle else "",
         )
 
@@ -153,6 +157,11 @@ class OktaSystemLog:
 def _is_by_us(event: dict[str, Any]) -> bool:
     agent = _inner(_inner(event, "client"), "userAgent").get("rawUserAgent")
     return isinstance(agent, str) and agent.startswith(USER_AGENT_PREFIX)
+
+
+def _who(event: dict[str, Any]) -> str:
+    client = _inner(event, "client")
+    return f"{_inner(client, 'userAgent').get('rawUserAgent')} at {client.get('ipAddress')}"
 
 
 def _hashes(event: dict[str, Any]) -> Iterator[str]:

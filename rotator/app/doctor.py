@@ -261,7 +261,7 @@ class _Examination:
             self._seen,
             asked=asked,
             shape=shape,
-            swapped=self._swapped(),
+            swapped=self._swapped(asked),
             method_given=self._complaint.method is not None,
             grant_given=self._complaint.grant is not None,
         )
@@ -295,14 +295,15 @@ class _Examination:
         by_itself = app.allows_client_credentials and has_server and not app.dpop_bound
         return CLIENT_CREDENTIALS if by_itself else INTROSPECTION
 
-    def _swapped(self) -> bool:
-        app, complaint = self._seen.app, self._complaint
-        if self._value is None:
+    def _swapped(self, asked: Asked) -> bool:
+        """Say whether the id stands in the secret's place, and something else in its own."""
+        app, value = self._seen.app, self._value
+        if value is None or (app is not None and asked.client_id == app.client_id):
             return False
-        ids = {app.client_id, app.id} if app else set()
-        if complaint.client_id and not shape_of_value(SecretValue(complaint.client_id)).like_a_client_id:
-            return shape_of_value(self._value).like_a_client_id
-        return any(self._value == SecretValue(each) for each in ids)
+        if app is not None:
+            return any(value == SecretValue(each) for each in (app.client_id, app.id))
+        named = SecretValue(asked.client_id)
+        return shape_of_value(value).like_a_client_id and not shape_of_value(named).like_a_client_id
 
     def _unsent(self, asked: Asked) -> str:
         """Return why nothing is sent."""
@@ -398,9 +399,11 @@ class _Examination:
         wanted = self._believed or (known is not None and not explained)
         if app is None or value is None or self._org is None or not wanted or not self._left:
             return
-        since = self._seen.now - RETENTION
+        since = self._seen.now - (RECENT if self._believed else RETENTION)
+        traces = self._org.traces
         try:
-            told = await self._called(self._org.traces.traces(app, value, since))
+            asks = traces.requests(app, since) if self._believed else traces.traces(app, value, since)
+            told = await self._called(asks)
         except (RefusedError, UnavailableError) as error:
             self._seen = replace(self._seen, log_refused=str(error))
             return
@@ -415,7 +418,7 @@ class _Examination:
             deletions=len(deletions),
             comparable=any(self._hashes & trace.hashes for trace in told.traces),
             used_by=frozenset(t.client for t in told.traces if t.client and value.hash in t.hashes),
-            failures=_failures(told.traces, since=self._seen.now - RECENT),
+            failures=_failures(told.traces),
         )
 
 
@@ -440,11 +443,14 @@ def _compared(version: ConsumerVersion, value: SecretValue, listed: tuple[OktaSe
     return Version(version.number, held == value, holds, version.secret_id)
 
 
-def _failures(traces: Iterable[Trace], *, since: datetime) -> tuple[Failures, ...]:
-    """Return what others were refused for of late, most often first, as far as we know the reason's meaning."""
-    recent = [trace for trace in traces if trace.refused in REASONS and trace.at >= since and not trace.ours]
-    counted = Counter(trace.refused for trace in recent)
-    return tuple(
-        Failures(REASONS[reason], reason, times, max(trace.at for trace in recent if trace.refused == reason))
-        for reason, times in counted.most_common()
-    )
+def _failures(traces: Iterable[Trace]) -> tuple[Failures, ...]:
+    """Return what others are refused for, most often first: those that have not been granted a token since."""
+    mended: set[str] = set()
+    refused: list[Trace] = []
+    for trace in sorted(traces, key=lambda trace: trace.at, reverse=True):
+        if trace.granted:
+            mended.add(trace.who)
+        elif trace.refused in REASONS and trace.who not in mended and not trace.ours:
+            refused.append(trace)
+    times, last = Counter(trace.refused for trace in refused), {trace.refused: trace.at for trace in reversed(refused)}
+    return tuple(Failures(REASONS[reason], reason, count, last[reason]) for reason, count in times.most_common())

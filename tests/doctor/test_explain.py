@@ -14,7 +14,6 @@ import pytest
 
 from rotator.core.diagnosis import captured as read
 from rotator.core.diagnosis.signs import Sign, sign_of
-from rotator.sandbox.okta_errors import OktaError
 from rotator.sandbox.okta_oauth_errors import OAUTH, oauth_refused, unknown_client
 from rotator.sandbox.okta_settings import OktaSettings
 from tests.doctor.curl import captured
@@ -24,6 +23,7 @@ from tests.entry.site import SCOPE, Site
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rotator.sandbox.okta_errors import OktaError
     from tests.entry.site import Ran
 
 CLIENT, SECRET = "0oa2example2example2", "Some-secret_0123456789012345678901234567890123456789"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
-from urllib.request import Request, urlopen
+from urllib.parse import quote
 
+import requests
 import yaml
 
 from rotator.sandbox.journal import Wanted
@@ -165,7 +164,7 @@ class Ward:
         self.ask(self.app.client_id, self.text(how["value"]), how["method"])
 
     def _role(self, rights: dict[str, Any]) -> None:
-        given = {name: frozenset(what) if name == "apps" else what for name, what in rights.items()}
+        given: dict[str, Any] = {name: frozenset(what) if name == "apps" else what for name, what in rights.items()}
         self.okta.org.api_tokens[self.site.api_token].role = AdminRole(**given)
 
     def _deactivate_app(self, _: None) -> None:
@@ -216,13 +215,7 @@ class Ward:
             headers["Authorization"] = f"Basic {pair}"
         else:
             form |= {"client_id": client_id, "client_secret": value}
-        request = Request(f"{self.box.okta_url}/oauth2/default/v1/token", urlencode(form).encode(), headers)
-        try:
-            with urlopen(request) as answer:
-                json.load(answer)
-        except OSError as refused:
-            assert "HTTP Error" in str(refused)
-            getattr(refused, "close", lambda: None)()
+        requests.post(f"{self.box.okta_url}/oauth2/default/v1/token", form, headers=headers, timeout=5)
 
     # --- The visit --------------------------------------------------------------------------------------------
 

@@ -236,11 +236,17 @@ class FakeOkta:
         return Heard(changes, f"{self.cursors}:{len(self.events)}", continued=known or cursor is None)
 
     async def traces(self, app: App, value: SecretValue, since: datetime) -> Traces:
-        """Return what became of the app's secrets; nobody else's requests are written down here."""
+        """Return what became of the app's secrets; who else used a value is not written down here."""
         if not self.shows_log:
             raise RefusedError("You do not have permission to access the feature", code="E0000006", hint="A role.")
         seen = [event for event in reversed(self.events) if event.app == app.id and event.at >= since]
         return Traces(tuple(self._trace(event) for event in seen), whole=True)
+
+    async def requests(self, app: App, since: datetime) -> Traces:
+        """Return nothing: requests are not written down here."""
+        if not self.shows_log:
+            raise RefusedError("You do not have permission to access the feature", code="E0000006", hint="A role.")
+        return Traces((), whole=True)
 
     # --- Inside ---------------------------------------------------------------------------------------------
 

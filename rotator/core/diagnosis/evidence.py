@@ -132,7 +132,9 @@ class Trace:
     deletion: bool = False  # of a secret of the app
     hashes: frozenset[str] = frozenset()  # of secrets, as the log writes them
     client: str | None = None  # another client, which was seen with the value
-    refused: str = ""  # Okta's code for why a request of the client was refused
+    who: str = ""  # the program, and the address that it asked from
+    granted: bool = False  # a request of the client was granted
+    refused: str = ""  # or why it was refused: Okta's code
 
 
 @dataclass(frozen=True, slots=True)

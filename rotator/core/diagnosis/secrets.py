@@ -207,7 +207,9 @@ def never_existed(case: Case) -> Finding | None:
     seen = case.seen
     if not case.shows_a_secret or case.same is not None:
         return None
-    if seen.shape.impossible:
+    if seen.shape.like_a_client_id:
+        evidence = f"{case.holder} is a client id"
+    elif seen.shape.impossible:
         evidence = f"{case.holder} is none that Okta could have: those are 14 to 100 printable ASCII characters"
     elif case.can_compare and _whole_life_is_known(case):
         assert seen.app
