@@ -16,8 +16,7 @@ from rotator.cli.options import Invocation, config_option, output_option
 from rotator.cli.session import chosen, run
 
 if TYPE_CHECKING:
-    from rotator.app.doctor import Complaint
-    from rotator.core.diagnosis.evidence import Evidence
+    from rotator.core.diagnosis.evidence import Complaint, Evidence
     from rotator.core.model import Target
     from rotator.core.secret_value import SecretValue
     from rotator.settings import Settings
@@ -89,8 +88,7 @@ def _settings_if_any(invocation: Invocation) -> Settings:
 
 
 def _complaint(settings: Settings, target: Target | None, options: dict[str, str | None]) -> Complaint:
-    from rotator.app.doctor import Complaint
-    from rotator.core.diagnosis.evidence import Subject
+    from rotator.core.diagnosis.evidence import Complaint, Subject
     from rotator.core.model import AuthMethod, FieldNames
 
     method, file = options["auth_method"], options["secret_file"]

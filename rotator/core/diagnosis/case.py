@@ -117,8 +117,9 @@ class Case:
             return f"{answer.status}: {self.sign.value}" if answer.status else self.sign.value
         if answer.lost:
             return answer.lost
-        parts = [f"{answer.status or ''} {answer.error}".strip(), answer.description]
-        return ": ".join(part for part in parts if part) or self.sign.value
+        if not answer.error:
+            return f"{answer.status}: {self.sign.value}"
+        return ": ".join(filter(None, [f"{answer.status} {answer.error}", answer.description]))
 
     @property
     def holder(self) -> str:
@@ -151,9 +152,19 @@ class Case:
     def again(self, **changes: str) -> str:
         """Return the doctor's own command with other options, to see whether that mends it."""
         subject = self.seen.subject
-        options = dict(subject.options) | {f"--{name.replace('_', '-')}": value for name, value in changes.items()}
+        typed = {name: self._showable(name, text) for name, text in subject.options}
+        options = typed | {f"--{name.replace('_', '-')}": value for name, value in changes.items()}
         words = ["rotator", "doctor", *([subject.target] if subject.target else [])]
         return shlex.join([*words, *(word for option in options.items() for word in option)])
+
+    def _showable(self, option: str, text: str) -> str:
+        """Return what was typed; `ID` for a client id that does not look like one, for it may be the secret."""
+        return "ID" if option == "--client-id" and not self.is_an_id(text) else text
+
+    def is_an_id(self, text: str) -> bool:
+        """Whether a text may be shown as a client id."""
+        app = self.seen.app
+        return APP_ID.fullmatch(text) is not None or (app is not None and text in {app.client_id, app.id})
 
     def adopt(self, slot: Slot | None) -> str:
         """Return the command that has a secret of Okta's written where consumers read."""
@@ -180,10 +191,7 @@ class Case:
 
 def shown_id(client_id: str, case: Case) -> str:
     """Return a client id as far as it may be shown."""
-    app = case.seen.app
-    known = {app.client_id, app.id} if app else set()
-    if client_id in known or APP_ID.fullmatch(client_id):
-        return client_id
-    if client_id.strip() in known or APP_ID.fullmatch(client_id.strip()):
-        return f"{client_id.strip()} with white space around it"
-    return "one that does not look like a client id, and is not shown"
+    bare = client_id.strip()
+    if not case.is_an_id(bare):
+        return "one that does not look like a client id, and is not shown" if bare else "nobody"
+    return bare if bare == client_id else f"{bare} with white space around it"

@@ -1,6 +1,6 @@
 """All that a diagnosis may look at: what was asked and answered, and what those who know say of the client.
 
-* No secret is in it: values are compared before, and what stands here is how they compare.
+* No secret is in the evidence: values are compared before, and what stands there is how they compare.
 * What is None was not asked, or nobody would say.
 """
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from rotator.core.diagnosis.signs import Sign
     from rotator.core.disguise import Disguise
-    from rotator.core.model import App, KvPath, SecretId, SecretStatus
+    from rotator.core.model import App, KvPath, SecretId, SecretStatus, Target
+    from rotator.core.secret_value import SecretValue
 
 CLIENT_CREDENTIALS, INTROSPECTION = "client_credentials", "introspection"
 
@@ -212,6 +213,22 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Complaint:
+    """Who is refused, as far as whoever asks has said. What is None is looked up."""
+
+    subject: Subject
+    issuer: str
+    target: Target | None = None
+    client_id: str | None = None
+    value: SecretValue | None = None
+    method: AuthMethod | None = None
+    grant: str | None = None
+    scope: str | None = None
+    authorize_url: str = ""
+    issuer_given: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything there is."""
 
@@ -221,8 +238,6 @@ class Evidence:
     answer: Answer | None = None  # None: the request was not made, see `unsent`
     unsent: str = ""
     shape: Shape = field(default_factory=Shape)  # of the value in question
-    method_given: bool = False
-    grant_given: bool = False
     document: Document | None = None
     authorize: Document | None = None  # of the server of --authorize
     authorize_url: str = ""

@@ -172,8 +172,8 @@ def what_the_log_has(case: Case) -> Finding | Doubt | None:
         return None
     for failed in log.failures:
         evidence = (
-            f"the System Log has {failed.times} requests of this client within the hour refused for"
-            f" `{failed.reason}`, the last at {failed.last:%H:%M} UTC; ours was not"
+            f"ours was not refused, and the System Log has others that were: {failed.times} within the hour,"
+            f" `{failed.reason}`, the last at {failed.last:%H:%M} UTC"
         )
         if failed.sign is Sign.METHOD and case.seen.app is not None:
             method = case.seen.app.auth_method.value

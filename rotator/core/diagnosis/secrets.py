@@ -12,9 +12,9 @@ import shlex
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from rotator.core.diagnosis import advice
 from rotator.core.diagnosis.causes import Cause, Doubt, Finding
-from rotator.core.diagnosis.evidence import Sight
-from rotator.core.diagnosis.signs import BEFORE_THE_SECRET, Sign
+from rotator.core.diagnosis.signs import BEFORE_THE_SECRET
 from rotator.core.disguise import Disguise
 from rotator.core.model import AuthMethod, SecretStatus
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rotator.core.diagnosis.case import Case
-    from rotator.core.diagnosis.evidence import Slot
 
     Check = Callable[[Case], Finding | Doubt | None]
 
@@ -34,8 +33,6 @@ OF_A_DISGUISE = {
     Disguise.PERCENT: Cause.ENCODED,
     Disguise.BASE64: Cause.ENCODED,
 }
-UNLISTED = (Cause.DELETED, Cause.ANOTHER_APPS, Cause.NEVER_EXISTED)
-ANY = (Cause.REVOKED, *UNLISTED, Cause.SPACES, Cause.QUOTES, Cause.ENCODED)
 
 
 def nothing_in_vault(case: Case) -> Finding | None:
@@ -110,7 +107,7 @@ def revoked(case: Case) -> Finding | None:
     evidence = f"{case.holder} is {slot.id}, which is INACTIVE since {slot.changed:%Y-%m-%d %H:%M} UTC"
     if case.seen.subject.target and not case.seen.subject.secret_file:
         return Finding(Cause.REVOKED, evidence, "Have a new one made and written to Vault.", case.rotate())
-    return Finding(Cause.REVOKED, evidence, _give_another(case))
+    return Finding(Cause.REVOKED, evidence, advice.give_another(case))
 
 
 def not_yet(case: Case) -> Finding | None:
@@ -161,10 +158,12 @@ def disguised(case: Case) -> Finding | None:
         return None
     if slot is not None and slot.likeness is not None and slot.likeness.disguise is not None:
         evidence = f"{case.holder} is {slot.id}, {slot.status.value},{slot.likeness.words}"
-        return Finding(OF_A_DISGUISE[slot.likeness.disguise], evidence, _plain(case), _write_plainly(case, slot))
+        return Finding(
+            OF_A_DISGUISE[slot.likeness.disguise], evidence, advice.plain(case), advice.write_plainly(case, slot)
+        )
     if case.seen.shape.newline:
         evidence = f"{case.holder} has a line end or another control character, which no secret of Okta's has"
-        return Finding(Cause.NEWLINE, evidence, _plain(case), _write_plainly(case, case.active))
+        return Finding(Cause.NEWLINE, evidence, advice.plain(case), advice.write_plainly(case, case.active))
     return None
 
 
@@ -180,7 +179,10 @@ def another_apps(case: Case) -> Finding | None:
     else:
         return None
     return Finding(
-        Cause.ANOTHER_APPS, evidence, f"Give the client its own secret. {_give_another(case)}", case.adopt(case.active)
+        Cause.ANOTHER_APPS,
+        evidence,
+        f"Give the client its own secret. {advice.give_another(case)}",
+        case.adopt(case.active),
     )
 
 
@@ -199,7 +201,7 @@ def deleted(case: Case) -> Finding | None:
         evidence = f"{case.holder} is {named[-1]}, as its record says, and Okta lists that no more"
     else:
         return None
-    return Finding(Cause.DELETED, evidence, _give_another(case), case.adopt(case.active) or case.rotate())
+    return Finding(Cause.DELETED, evidence, advice.give_another(case), case.adopt(case.active) or case.rotate())
 
 
 def never_existed(case: Case) -> Finding | None:
@@ -216,7 +218,7 @@ def never_existed(case: Case) -> Finding | None:
         evidence = f"in all its life, since {seen.app.created:%Y-%m-%d}, the app has not had {case.holder}"
     else:
         return None
-    return Finding(Cause.NEVER_EXISTED, evidence, _give_another(case), case.adopt(case.active))
+    return Finding(Cause.NEVER_EXISTED, evidence, advice.give_another(case), case.adopt(case.active))
 
 
 def secret_unknown(case: Case) -> Doubt | None:
@@ -224,10 +226,12 @@ def secret_unknown(case: Case) -> Doubt | None:
     if not case.shows_a_secret or case.same is not None:
         return None
     if case.can_compare:
-        return Doubt(UNLISTED, f"Okta lists {case.holder} no more, or never did", _what_tells_of_the_past(case))
+        return Doubt(
+            advice.UNLISTED, f"Okta lists {case.holder} no more, or never did", advice.what_tells_of_the_past(case)
+        )
     if not case.about_the_secret and case.sign not in BEFORE_THE_SECRET:
         return None
-    return Doubt(_likely(case), _why_it_is_not_compared(case), _what_would_compare(case))
+    return Doubt(advice.likely(case), advice.why_it_is_not_compared(case), advice.what_would_compare(case))
 
 
 SECRET: tuple[Check, ...] = (
@@ -252,78 +256,3 @@ def _whole_life_is_known(case: Case) -> bool:
     if app is None or app.created is None or log is None:
         return False
     return log.whole and log.since <= app.created and (log.deletions == 0 or log.comparable)
-
-
-def _give_another(case: Case) -> str:
-    """Say which secret is to be used instead."""
-    if case.seen.subject.target and not case.seen.subject.secret_file:
-        return "Have one that is active written to Vault."
-    if case.active:
-        return f"Give the application {case.active.id}, which is ACTIVE: {case.console}, General, Client Credentials."
-    return f"Make a new one: {case.console}, General, Client Credentials, and give it to the application."
-
-
-def _plain(case: Case) -> str:
-    if case.seen.subject.secret_file or case.seen.subject.target is None:
-        return "Write the secret without it: `printf %s`, not `echo`; no quotes, no encoding of its own."
-    return "Have the secret itself written to Vault."
-
-
-def _write_plainly(case: Case, slot: Slot | None) -> str:
-    file, subject = case.seen.subject.secret_file, case.seen.subject
-    if not file and case.seen.shape.newline and case.seen.values_hidden and subject.path:
-        name = subject.fields.client_secret
-        return f"{case.vault('get', field=name)} | tr -d '\\r\\n' | {case.vault('patch', f'{name}=-')}"
-    if not file:
-        return case.adopt(slot)
-    if case.seen.shape.newline:
-        quoted = shlex.quote(file)
-        return f'printf %s "$(cat {quoted})" > {quoted}.new && mv {quoted}.new {quoted}'
-    return ""
-
-
-def _likely(case: Case) -> tuple[Cause, ...]:
-    """Return what it may be, what the value looks like first."""
-    shape, looks = case.seen.shape, []
-    if shape.quoted:
-        looks.append(Cause.QUOTES)
-    if shape.edges:
-        looks.append(Cause.SPACES)
-    if shape.escapes:
-        captured = case.seen.captured
-        looks.append(Cause.PERCENT if captured and captured.basic else Cause.ENCODED)
-    rest = [cause for cause in ANY if cause not in looks]
-    if case.sign is Sign.VAGUE and case.seen.app is None:
-        rest += [Cause.WRONG_METHOD, Cause.WRONG_CLIENT_ID, Cause.APP_INACTIVE]
-    return (*looks, *rest)
-
-
-def _what_tells_of_the_past(case: Case) -> str:
-    if case.seen.log_refused:
-        return f"Let our role read the System Log (`okta.logs.read`, Report Administrator): {case.seen.log_refused}."
-    metadata = case.vault("metadata get")
-    asks = f" `{metadata}` tells when it was written." if metadata else ""
-    return f"The System Log does not tell: it goes back 90 days. Ask who put the value there.{asks}"
-
-
-def _why_it_is_not_compared(case: Case) -> str:
-    seen = case.seen
-    match seen.sight:
-        case Sight.UNSEEN:
-            return f"{case.said}; which secrets the app has is not known: Okta does not show us the app"
-        case Sight.UNREADABLE:
-            return f"{case.said}; which secrets the app has is not known: {seen.okta_said}"
-        case Sight.SEEN if seen.slots is not None:
-            return f"{case.said}; Okta hides the values, and {case.holder} fits none of their hashes"
-    return f"{case.said}; which secrets the app has is not known from outside"
-
-
-def _what_would_compare(case: Case) -> str:
-    match case.seen.sight:
-        case Sight.UNSEEN:
-            return "Put the app into the resource set of our admin role, and check `app_id`."
-        case Sight.UNREADABLE:
-            return "Mend our own access to Okta's management API first."
-        case Sight.SEEN:
-            return "Give our role the permission to view client credentials (`okta.apps.clientCredentials.read`)."
-    return "Run it with a configuration (`--config`) that has this org, so that the app's secrets can be looked at."

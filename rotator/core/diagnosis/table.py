@@ -13,7 +13,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rotator.core.diagnosis import clients, requests
+from rotator.core.diagnosis import clients, requests, servers
 from rotator.core.diagnosis.case import Case
 from rotator.core.diagnosis.causes import Cause, Doubt, Finding
 from rotator.core.diagnosis.secrets import SECRET
@@ -52,13 +52,13 @@ def secret(case: Case) -> Finding | Doubt | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    clients.not_okta,
-    clients.other_server,
-    clients.no_licence,
-    clients.trailing_slash,
-    clients.custom_domain,
-    clients.different_servers,
-    clients.org_server,
+    servers.not_okta,
+    servers.other_server,
+    servers.no_licence,
+    servers.trailing_slash,
+    servers.custom_domain,
+    servers.different_servers,
+    servers.org_server,
     clients.wrong_client_id,
     clients.other_org,
     clients.client_unknown,
@@ -85,9 +85,12 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     """Say what is wrong."""
     case = Case(evidence)
     said = [spoken for check in CHECKS if (spoken := check(case)) is not None]
-    findings = tuple({each.cause: each for each in reversed(said) if isinstance(each, Finding)}.values())[::-1]
-    certain = {each.cause for each in findings}
-    doubts = tuple(each for each in said if isinstance(each, Doubt) and certain.isdisjoint(each.possible))
+    by_cause: dict[Cause, Finding] = {}
+    for each in said:
+        if isinstance(each, Finding):
+            by_cause.setdefault(each.cause, each)
+    findings = tuple(by_cause.values())
+    doubts = tuple(each for each in said if isinstance(each, Doubt) and by_cause.keys().isdisjoint(each.possible))
     return Diagnosis(_result(case, findings, doubts), findings, doubts, case.said)
 
 
