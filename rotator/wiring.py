@@ -233,6 +233,13 @@ def _leases(settings: Settings, directory: Path) -> Leases:
     return FileLeases(directory, {alias: org.host for alias, org in settings.orgs.items()})
 
 
+def problem_with(url: str) -> str | None:
+    """Say why a client's secret is not sent to that address; None if it may be."""
+    from rotator.adapters.okta_connection import OktaWay
+
+    return OktaWay.problem_with(url)
+
+
 def okta_connection(org: Org) -> OktaConnection:
     """Return how to reach an org; its secrets are read now."""
     from rotator.adapters import okta_connection as okta

@@ -85,7 +85,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f"  cause        {finding.cause.value}: {finding.evidence}"
     yield f"  remedy       {finding.remedy}"
     if finding.command:
-        yield f"    {finding.command}"
+        yield f"  run          {finding.command}"
 
 
 def _doubt(doubt: Doubt) -> Iterator[str]:

@@ -66,6 +66,7 @@ def doctor(
     needed = ("client_id", "issuer", "secret_file")
     if not name and not all(options[each] for each in needed):
         raise click.UsageError("Name a target; or give --client-id, --issuer and --secret-file; or --explain.")
+    _refuse_addresses_in_clear(options)
     settings = invocation.settings() if name else _settings_if_any(invocation)
     target = next(iter(chosen(settings, [name]))) if name else None
     complaint = _complaint(settings, target, options)
@@ -76,6 +77,14 @@ def doctor(
         return await examine(complaint, worlds.clinic(target))
 
     return diagnoses.tell(run(invocation, settings, work, output=output), output=output)
+
+
+def _refuse_addresses_in_clear(options: dict[str, str | None]) -> None:
+    from rotator.wiring import problem_with
+
+    for each in ("issuer", "authorize"):
+        if (url := options[each]) and (problem := problem_with(url)):
+            raise click.UsageError(f"--{each}: {problem}")
 
 
 def _settings_if_any(invocation: Invocation) -> Settings:

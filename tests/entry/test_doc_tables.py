@@ -20,6 +20,8 @@ from rotator.cli.results import Result
 from rotator.core import rotation
 from rotator.core.actions import Block, Waiting
 from rotator.core.agenda import State
+from rotator.core.diagnosis.causes import Cause
+from rotator.core.diagnosis.table import Result as Diagnosed
 from rotator.core.model import FieldNames, ProofLevel, Reason, RotationId, SecretId, Staging, StagingState
 from rotator.core.records import consumer_fields, staging_fields
 from rotator.core.secret_value import SecretValue
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "ARCHITECTURE.md"
 COMMANDS_MD, CONFIGURATION, RECOVERY = DOCS / "commands.md", DOCS / "configuration.md", DOCS / "recovery.md"
-METRICS = DOCS / "metrics.md"
+METRICS, DOCTOR = DOCS / "metrics.md", DOCS / "doctor.md"
 REASON = re.compile(r"\bReason\.([A-Z_]+)")
 CODE = {str(path): path.read_text() for path in (ROOT / "rotator").rglob("*.py") if "sandbox" not in path.parts}
 
@@ -149,6 +151,29 @@ def test_the_keys_of_the_json_are_those_that_are_told(site: Site) -> None:
     assert first_codes(status) == set(site.run("status", "-o", "json").target())
     assert first_codes(verify) == set(site.run("verify", "-o", "json").target())
     assert set(site.run("plan", "-o", "json").json()) == {"version", "command", "exit_code", "targets"}
+
+
+# --- The doctor -----------------------------------------------------------------------------------------------
+
+
+def test_every_cause_is_shown_in_its_words_and_its_order() -> None:
+    rows = rows_of(sections_of(DOCTOR, 2)["Causes"])
+
+    assert [code_in(row[0])[0] for row in rows] == [cause.value for cause in Cause]
+    assert all(shows and mends for _, shows, mends in rows)
+    assert f"It knows {len(Cause)} causes" in " ".join(text_of(README).split())
+
+
+def test_every_result_of_the_doctor_is_explained() -> None:
+    assert first_codes(sections_of(DOCTOR, 2)["Results"]) == {each.value for each in Diagnosed}
+
+
+def test_the_keys_of_a_diagnosis_are_those_that_are_told(site: Site) -> None:
+    site.add()
+
+    client = site.run("doctor", "billing", "-o", "json").json()["client"]
+
+    assert first_codes(sections_of(DOCTOR, 2)["JSON"]) == set(client)
 
 
 # --- Recovery -------------------------------------------------------------------------------------------------
