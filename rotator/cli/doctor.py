@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from rotator.cli.options import Invocation, config_option, output_option
-from rotator.cli.session import chosen, run
+from rotator.cli.session import chosen, run, target_arguments
 
 if TYPE_CHECKING:
     from rotator.core.diagnosis.evidence import Complaint, Evidence
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 LONGEST = 1024 * 1024  # of a captured log, or of a file with a secret
 METHODS = ("client_secret_basic", "client_secret_post", "client_secret_jwt", "none")
 GRANTS = ("client_credentials", "authorization_code", "refresh_token")
+NEEDED = ("client_id", "issuer", "secret_file")  # where no target is named
 OPTIONS = ("client_id", "issuer", "secret_file", "auth_method", "grant_type", "scope", "authorize")
 
 
 @click.command()
-@click.argument("name", metavar="[TARGET]", required=False)
+@target_arguments
 @click.option("--client-id", metavar="ID", help="The client id that the application shows.")
 @click.option("--issuer", metavar="URL", help="The authorization server that it asks.")
 @click.option("--secret-file", metavar="FILE", help="A file with the secret that it shows, byte for byte; - is stdin.")
@@ -44,7 +45,7 @@ OPTIONS = ("client_id", "issuer", "secret_file", "auth_method", "grant_type", "s
 def doctor(
     invocation: Invocation,
     /,
-    name: str | None,
+    names: tuple[str, ...],
     *,
     explain: str | None,
     output: str,
@@ -60,15 +61,16 @@ def doctor(
     from rotator.cli import diagnoses
 
     if explain is not None:
-        if name or any(options.values()):
+        if names or any(options.values()):
             raise click.UsageError("--explain reads a captured error and asks nobody: give it alone.")
         return diagnoses.tell(_explained(explain), output=output)
-    needed = ("client_id", "issuer", "secret_file")
-    if not name and not all(options[each] for each in needed):
+    if len(names) > 1:
+        raise click.UsageError("One target at a time: each costs a request that may be refused.")
+    if not names and not all(options[each] for each in NEEDED):
         raise click.UsageError("Name a target; or give --client-id, --issuer and --secret-file; or --explain.")
     _refuse_addresses_in_clear(options)
-    settings = invocation.settings() if name else _settings_if_any(invocation)
-    target = next(iter(chosen(settings, [name]))) if name else None
+    settings = invocation.settings() if names else _settings_if_any(invocation)
+    target = next(iter(chosen(settings, names))) if names else None
     complaint = _complaint(settings, target, options)
 
     async def work(worlds: Worlds) -> Evidence:
@@ -98,7 +100,7 @@ def _settings_if_any(invocation: Invocation) -> Settings:
 
 def _complaint(settings: Settings, target: Target | None, options: dict[str, str | None]) -> Complaint:
     from rotator.core.diagnosis.evidence import Complaint, Subject
-    from rotator.core.model import AuthMethod, FieldNames
+    from rotator.core.model import AuthMethod, FieldNames, Mode
 
     method, file = options["auth_method"], options["secret_file"]
     org = settings.orgs[target.org] if target else None
@@ -114,6 +116,7 @@ def _complaint(settings: Settings, target: Target | None, options: dict[str, str
         server=server,
         options=typed,
         secret_file=file,
+        observes=target is not None and target.policy.mode is Mode.OBSERVE,
     )
     return Complaint(
         subject,

@@ -111,6 +111,10 @@ WAYS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "3, the org's own server": ({}, {"--issuer": "{org}"}),
     "3, a slash at the end of the issuer": ({}, {"--issuer": "{org}/oauth2/default/"}),
     "4, a secret that was revoked": ({"world": [{"add": "second"}, {"revoke": "first"}]}, {}),
+    "4, a secret that was revoked where nothing may be rotated": (
+        {"world": [{"add": "second"}, {"revoke": "first"}, {"policy": "observing"}]},
+        {},
+    ),
     "4, a secret that was deleted": ({"world": [{"add": "second"}, {"revoke": "first"}, {"delete": "first"}]}, {}),
     "4, an application that holds the one before": (
         {"world": [{"add": "second"}, {"vault": {"client_secret": "second"}}, {"revoke": "first"}]},

@@ -134,6 +134,7 @@ def test_an_app_may_be_named_by_its_id(site: Site) -> None:
         pytest.param(["billing", "--authorize", "http://acme.okta.com"], "in clear", id="an authorize in clear"),
         pytest.param(["billing", "--auth-method", "private_key_jwt"], "Invalid value", id="a method with a key"),
         pytest.param(["billing", "--secret-file", "nowhere"], "nowhere cannot be read", id="no such file"),
+        pytest.param(["billing", "portal"], "One target at a time", id="two targets"),
         pytest.param(["biling"], "did you mean `billing`?", id="a misspelt target"),
     ],
 )
@@ -179,3 +180,41 @@ def test_nothing_secret_is_sent_where_no_okta_answers(site: Site) -> None:
     site.run_bare(*outside(site, app, str(file)))
 
     assert site.box.journal.count(Wanted(service="okta", method="POST")) == 0
+
+
+def test_another_targets_path_that_cannot_be_read_is_left_out(site: Site) -> None:
+    app = site.add()
+    site.add("portal")
+    site.box.vault.put("secret", "billing/okta", {"client_id": app.client_id, "client_secret": "Nobody-s-0123456789"})
+    site.box.faults.answer(403, Wanted(path="/v1/secret/*/portal/okta"), body={"errors": ["no"]}, times=None)
+
+    (cause,) = site.run("doctor", "billing", "-o", "json").json()["client"]["causes"]
+    assert cause["cause"] == "secret never was this app's"
+
+
+def test_each_version_is_read_once(site: Site) -> None:
+    app = site.add()
+    for _ in range(3):
+        site.box.vault.put(
+            "secret", "billing/okta", {"client_id": app.client_id, "client_secret": "Nobody-s-0123456789"}
+        )
+
+    site.run("doctor", "billing")
+
+    assert site.box.journal.count(Wanted(service="vault", method="GET", path="/v1/secret/data/billing/okta")) == 4
+
+
+def test_an_org_that_is_not_asked_is_not_opened(site: Site) -> None:
+    """Its key may be broken: that is another client's trouble."""
+    site.add()
+    (site.folder / "broken").write_text("no key")
+    (site.folder / "broken").chmod(0o600)
+    for target in site.targets.values():
+        target["org"] = "acme"
+    broken = {"method": "private_key_jwt", "client_id": "0oa1", "key_file": "broken"}
+    site.extra["okta"] = {
+        "acme": {"org_url": site.box.okta_url, "auth": site.okta_auth},
+        "broken": {"org_url": "https://broken.okta.com", "auth": broken},
+    }
+
+    assert site.run("doctor", "billing").code == 0

@@ -176,9 +176,9 @@ class Case:
         return shlex.join(["rotator", "adopt", target, "--secret", slot.id, "--yes"])
 
     def rotate(self) -> str:
-        """Return the command that makes a new secret, or goes on with one that is under way."""
-        target = self.seen.subject.target
-        return shlex.join(["rotator", "rotate", target]) if target else ""
+        """Return the command that makes a new secret, or goes on with one that is under way, if policy lets it."""
+        subject = self.seen.subject
+        return shlex.join(["rotator", "rotate", subject.target]) if subject.target and not subject.observes else ""
 
     def vault(self, verb: str, *words: str, **flags: str) -> str:
         """Return a command of Vault's own about the path."""

@@ -210,6 +210,7 @@ class Subject:
     server: str | None = None  # the custom server that the configuration names
     options: tuple[tuple[str, str], ...] = ()  # as they were typed
     secret_file: str | None = None
+    observes: bool = False  # its policy lets nothing be rotated
 
 
 @dataclass(frozen=True, slots=True)

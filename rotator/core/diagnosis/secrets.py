@@ -106,6 +106,8 @@ def revoked(case: Case) -> Finding | None:
         return None
     evidence = f"{case.holder} is {slot.id}, which is INACTIVE since {slot.changed:%Y-%m-%d %H:%M} UTC"
     if case.seen.subject.target and not case.seen.subject.secret_file:
+        if not case.rotate():
+            return Finding(Cause.REVOKED, evidence, advice.give_another(case), case.adopt(case.active))
         return Finding(Cause.REVOKED, evidence, "Have a new one made and written to Vault.", case.rotate())
     return Finding(Cause.REVOKED, evidence, advice.give_another(case))
 
