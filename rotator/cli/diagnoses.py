@@ -37,6 +37,8 @@ def as_lines(evidence: Evidence, diagnosis: Diagnosis) -> Iterator[str]:
         asked = evidence.asked
         shown = shown_id(asked.client_id, Case(evidence))
         yield f"  asked        {asked.grant} at {asked.url}, as {shown}, by {asked.method.value}"
+    if evidence.captured is not None and evidence.captured.basic is not None:
+        yield f"  header       {evidence.captured.basic.words}"
     request = evidence.answer.request_id if evidence.answer else None
     yield f"  answer       {diagnosis.said}{f' (request {request})' if request else ''}"
     for finding in diagnosis.findings:
@@ -58,6 +60,7 @@ def as_json(evidence: Evidence, diagnosis: Diagnosis) -> dict[str, Any]:
         "grant_type": asked.grant if asked else None,
         "result": diagnosis.result.value,
         "answer": diagnosis.said,
+        "header": evidence.captured.basic.words if evidence.captured and evidence.captured.basic else None,
         "status": answer.status if answer else None,
         "request_id": answer.request_id if answer else None,
         "causes": [

@@ -145,11 +145,39 @@ def test_a_header_that_was_blacked_out_is_not_judged(encoded: str) -> None:
     assert read.basic_header(encoded) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"{CLIENT}:{SECRET}", "base64 of an id of Okta's form, a colon, and a secret with nothing odd about it"),
+        (
+            f"my-id:{SECRET}\n",
+            "base64 of an id that is not of Okta's usual form, a colon, and a secret with a line end",
+        ),
+        (f"{CLIENT}:' x'", "with quotes around it"),
+        (SECRET, "what stands after `Basic ` has no colon between id and secret"),
+    ],
+)
+def test_what_can_be_said_of_a_header_is_said(text: str, says: str) -> None:
+    found = read.basic_header(header(text))
+
+    assert found is not None
+    assert says in found.words
+
+
 def test_nothing_of_a_header_is_kept() -> None:
     found = read.basic_header(header(f"{CLIENT}:{SECRET}"))
 
     assert CLIENT not in repr(found)
     assert SECRET not in repr(found)
+
+
+def test_a_header_is_told_about_and_not_shown(site: Site) -> None:
+    log = f"> POST /oauth2/default/v1/token HTTP/1.1\n> Authorization: Basic {header(f'{CLIENT}:{SECRET}')}\n>\n"
+
+    ran = explained(log + '< HTTP/1.1 401 No\n<\n{"error": "invalid_client"}', site)
+
+    assert "  header       base64 of an id of Okta's form, a colon, and a secret with nothing odd about it\n" in ran.out
+    assert not [text for text in (CLIENT, SECRET, header(f"{CLIENT}:{SECRET}")) if text in ran.out + ran.err]
 
 
 # --- Where it comes from --------------------------------------------------------------------------------------

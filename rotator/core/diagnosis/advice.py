@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rotator.core.diagnosis.evidence import Slot
 
 UNLISTED = (Cause.DELETED, Cause.ANOTHER_APPS, Cause.NEVER_EXISTED)
+ASK_OKTA = "Ask Okta: `rotator doctor TARGET`, or with `--client-id`, `--issuer` and `--secret-file`."
 ANY = (Cause.REVOKED, *UNLISTED, Cause.SPACES, Cause.QUOTES, Cause.ENCODED)
 
 
@@ -87,6 +88,8 @@ def why_it_is_not_compared(case: Case) -> str:
 
 def what_would_compare(case: Case) -> str:
     """Say what would let the secret be compared."""
+    if case.seen.captured is not None:
+        return ASK_OKTA
     match case.seen.sight:
         case Sight.UNSEEN:
             return "Put the app into the resource set of our admin role, and check `app_id`."

@@ -60,8 +60,8 @@ def basic_header(encoded: str) -> BasicHeader | None:
     client_id, colon, secret = text.partition(":")
     if not colon:
         return BasicHeader(readable=False, why="what stands after `Basic ` has no colon between id and secret")
-    changed = shape_of(secret).like_a_client_id and not shape_of(client_id).like_a_client_id
-    return BasicHeader(readable=True, secret=shape_of(secret), swapped=changed)
+    named, shape = shape_of(client_id).like_a_client_id, shape_of(secret)
+    return BasicHeader(readable=True, secret=shape, swapped=shape.like_a_client_id and not named, names_a_client=named)
 
 
 def _last_exchange(text: str) -> _Exchange | None:

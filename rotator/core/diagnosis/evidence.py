@@ -196,6 +196,24 @@ class BasicHeader:
     why: str = ""
     secret: Shape = field(default_factory=Shape)
     swapped: bool = False
+    names_a_client: bool = False  # what stands before the colon has the form of a client id
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        if not self.readable:
+            return self.why
+        named = "an id of Okta's form" if self.names_a_client else "an id that is not of Okta's usual form"
+        oddities = {
+            "a line end": self.secret.newline,
+            "white space at an end": self.secret.edges,
+            "quotes around it": self.secret.quoted,
+            "percent signs as of an encoding": self.secret.escapes,
+            "the form of a client id": self.secret.like_a_client_id,
+            "a length or a character that no secret of Okta's has": self.secret.impossible,
+        }
+        odd = ", ".join(words for words, there in oddities.items() if there)
+        return f"base64 of {named}, a colon, and a secret {f'with {odd}' if odd else 'with nothing odd about it'}"
 
 
 @dataclass(frozen=True, slots=True)

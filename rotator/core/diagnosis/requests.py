@@ -212,7 +212,11 @@ def not_understood(case: Case) -> Doubt | None:
         )
     if case.sign is not Sign.OTHER:
         return None
-    return Doubt((), f"{case.said}: Okta's documents do not know that", "Ask Okta's support, with the request's id.")
+    return Doubt(
+        (),
+        f"{case.said}: that is no answer of a token endpoint that is known",
+        "See that it is the token endpoint that is asked; else ask Okta's support, with the request's id.",
+    )
 
 
 def _lacks_grant(case: Case) -> bool:
