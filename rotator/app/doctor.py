@@ -229,7 +229,7 @@ class _Examination:
         try:
             listed = self._listed = await self._called(self._org.okta.list_secrets(app.id))
         except (RefusedError, UnavailableError) as error:
-            self._note(okta_said=str(error), sight=Sight.UNREADABLE)
+            self._note(okta_said=str(error))
             return
         slots = tuple(slot_of(secret, value) for secret in listed)
         self._note(slots=slots, values_hidden=any(secret.value is None for secret in listed))

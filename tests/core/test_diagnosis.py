@@ -211,6 +211,27 @@ def test_without_the_management_api_a_wrong_secret_may_be_any() -> None:
     assert set(possible(diagnose(outside()))) >= {Cause.REVOKED, Cause.DELETED, Cause.ANOTHER_APPS, Cause.QUOTES}
 
 
+@pytest.mark.parametrize(
+    ("changes", "because", "settle"),
+    [
+        pytest.param({}, "from outside", "--config", id="no org of ours"),
+        pytest.param({"sight": Sight.UNSEEN}, "does not show us the app", "resource set", id="out of sight"),
+        pytest.param({"okta_said": "okta acme: 403"}, "okta acme: 403", "our own access", id="refused"),
+        pytest.param(
+            {"sight": Sight.SEEN, "slots": (slot(),), "values_hidden": True}, "hides", "permission", id="hidden"
+        ),
+        pytest.param({"captured": Captured()}, "from outside", "rotator doctor TARGET", id="captured"),
+    ],
+)
+def test_a_doubt_says_what_is_missing_and_what_would_settle_it(
+    changes: dict[str, Any], because: str, settle: str
+) -> None:
+    (doubt,) = diagnose(outside(**changes)).doubts
+
+    assert because in doubt.why
+    assert settle in doubt.settle
+
+
 def test_what_a_value_looks_like_is_likeliest() -> None:
     assert possible(diagnose(outside(shape=Shape(quoted=True))))[0] is Cause.QUOTES
     assert possible(diagnose(outside(shape=Shape(edges=True))))[0] is Cause.SPACES
@@ -256,6 +277,63 @@ def test_a_custom_domain_that_its_document_names_is_none_mixed_up() -> None:
 
     assert causes(outside(TOKEN, asked=asked, document=same)) == []
     assert causes(outside(TOKEN, asked=asked, document=mixed)) == [Cause.CUSTOM_DOMAIN]
+
+
+def test_an_address_that_knows_the_client_is_no_other_org() -> None:
+    """A custom domain, which the configuration does not have."""
+    asked = replace(ASKED, issuer="https://id.acme.example/oauth2/default")
+    active, off = (slot(likeness=Likeness()),), (slot(active=False, likeness=Likeness()),)
+
+    assert possible(diagnose(seen(asked=asked, slots=active))) == (Cause.OUT_OF_ORDER,)
+    assert causes(seen(asked=asked, slots=off)) == [Cause.REVOKED]
+    assert causes(seen(UNKNOWN, asked=asked, slots=active)) == [Cause.OTHER_ORG]
+
+
+def test_no_command_sends_the_secret_where_only_a_server_says() -> None:
+    domain, asked = "https://id.acme.example/oauth2/default", replace(ASKED, issuer=f"{ISSUER}/")
+    strange = Document(ISSUER, 200, json=True, issuer=domain)
+    ours = Document(domain, 200, json=True, issuer=ISSUER)
+
+    assert domain not in " ".join(
+        each.command for each in diagnose(seen(TOKEN, asked=asked, document=strange)).findings
+    )
+    assert command(seen(TOKEN, asked=replace(ASKED, issuer=domain), document=ours)).endswith(f"--issuer {ISSUER}")
+
+
+def test_an_app_that_is_no_oauth_client_is_the_wrong_one() -> None:
+    saml = replace(APP, sign_on_mode="SAML_2_0", auth_method=AuthMethod.OTHER)
+
+    assert causes(seen(None, app=saml, slots=None)) == [Cause.WRONG_CLIENT_ID]
+
+
+def test_an_app_whose_method_nobody_knows_is_a_doubt() -> None:
+    unsent = "nothing was sent: the app authenticates by other"
+    odd = diagnose(seen(None, app=replace(APP, auth_method=AuthMethod.OTHER), slots=None, unsent=unsent))
+
+    assert (odd.result, [each.why for each in odd.doubts]) == (Result.CANNOT_TELL, [unsent])
+
+
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ({"x-rate-limit-limit": "100", "x-rate-limit-reset": "1795435200"}, "the window ends at 12:00:00 UTC"),
+        ({"x-rate-limit-limit": "0", "x-rate-limit-reset": "1795435200"}, "too many requests at the same time"),
+        ({"x-rate-limit-reset": "soon"}, "429 E0000047"),
+    ],
+)
+def test_a_limit_is_told_with_its_end(headers: dict[str, str], says: str) -> None:
+    (found,) = diagnose(outside(Answer(429, "E0000047", headers=headers))).findings
+
+    assert found.evidence.endswith(says)
+
+
+def test_a_secret_from_stdin_has_no_file_to_be_mended() -> None:
+    held = VaultSide(2, (Version(1, same=True, holds=None), Version(2, same=False, holds=None)), client_id=CLIENT)
+    stdin = replace(SUBJECT, secret_file="-")
+
+    assert command(seen(vault=held, subject=stdin)) == ""
+    assert command(seen(slots=None, subject=stdin, shape=Shape(newline=True))) == ""
+    assert "from stdin" in diagnose(seen(vault=held, subject=stdin)).findings[0].evidence
 
 
 def test_two_addresses_of_one_server_are_no_different_servers() -> None:

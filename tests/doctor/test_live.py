@@ -23,7 +23,9 @@ def test_a_case_is_diagnosed(case: dict[str, Any], site: Site) -> None:
     possible = set(visit.client["possible"])
     assert possible >= set(case.get("among", ())), visit.ran.out
     assert bool(possible) is bool(case.get("among")), visit.ran.out
-    assert visit.ran.code == case.get("code", int(bool(case["causes"] or case.get("among"))))
+    doubted = bool(case.get("among")) or case.get("doubt", False)
+    assert bool(visit.client["doubts"]) is doubted, visit.ran.out
+    assert visit.ran.code == case.get("code", int(bool(case["causes"]) or doubted))
     assert visit.calls() <= CALLS
     assert visit.refused() <= REFUSED
     assert visit.seconds < SECONDS
@@ -36,6 +38,6 @@ def test_the_set_is_as_large_as_promised() -> None:
 
     assert len(live) >= 40
     assert sum(len(case["causes"]) >= 2 for case in live) >= 10
-    assert sum(bool(case.get("among")) for case in live) >= 10
+    assert sum(bool(case.get("among") or case.get("doubt")) for case in live) >= 10
     assert len({case["case"] for case in live}) == len(live)
     assert all(case["contract"] for case in live)

@@ -36,14 +36,14 @@ def plain(case: Case) -> str:
 
 def write_plainly(case: Case, slot: Slot | None) -> str:
     """Return the command that writes the secret as it is."""
-    file, subject = case.seen.subject.secret_file, case.seen.subject
-    if not file and case.seen.shape.newline and case.seen.values_hidden and subject.path:
+    subject = case.seen.subject
+    if not subject.secret_file and case.seen.shape.newline and case.seen.values_hidden and subject.path:
         name = subject.fields.client_secret
         return f"{case.vault('get', field=name)} | tr -d '\\r\\n' | {case.vault('patch', f'{name}=-')}"
-    if not file:
+    if not subject.secret_file:
         return case.adopt(slot)
-    if case.seen.shape.newline:
-        quoted = shlex.quote(file)
+    if case.seen.shape.newline and subject.file:
+        quoted = shlex.quote(subject.file)
         return f'printf %s "$(cat {quoted})" > {quoted}.new && mv {quoted}.new {quoted}'
     return ""
 
@@ -76,11 +76,11 @@ def what_tells_of_the_past(case: Case) -> str:
 def why_it_is_not_compared(case: Case) -> str:
     """Say why nobody knows which of the app's secrets it is."""
     seen = case.seen
+    if seen.okta_said:
+        return f"{case.said}; which secrets the app has is not known: {seen.okta_said}"
     match seen.sight:
         case Sight.UNSEEN:
             return f"{case.said}; which secrets the app has is not known: Okta does not show us the app"
-        case Sight.UNREADABLE:
-            return f"{case.said}; which secrets the app has is not known: {seen.okta_said}"
         case Sight.SEEN if seen.slots is not None:
             return f"{case.said}; Okta hides the values, and {case.holder} fits none of their hashes"
     return f"{case.said}; which secrets the app has is not known from outside"
@@ -90,11 +90,11 @@ def what_would_compare(case: Case) -> str:
     """Say what would let the secret be compared."""
     if case.seen.captured is not None:
         return ASK_OKTA
+    if case.seen.okta_said:
+        return "Mend our own access to Okta's management API first."
     match case.seen.sight:
         case Sight.UNSEEN:
             return "Put the app into the resource set of our admin role, and check `app_id`."
-        case Sight.UNREADABLE:
-            return "Mend our own access to Okta's management API first."
         case Sight.SEEN:
             return "Give our role the permission to view client credentials (`okta.apps.clientCredentials.read`)."
     return "Run it with a configuration (`--config`) that has this org, so that the app's secrets can be looked at."

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rotator.core.diagnosis.evidence import CLIENT_CREDENTIALS, Sight, origin_of
-from rotator.core.diagnosis.signs import ABOUT_THE_SECRET, BELIEVED, Sign, sign_of
+from rotator.core.diagnosis.signs import ABOUT_THE_SECRET, BELIEVED, KNOWS_THE_CLIENT, Sign, sign_of
 from rotator.core.disguise import APP_ID
 from rotator.core.model import AuthMethod, SecretStatus
 
@@ -77,13 +77,17 @@ class Case:
     @property
     def about_the_secret(self) -> bool:
         """Whether Okta's words are about the app's secret, or may be about nothing else."""
-        if self.elsewhere or (
-            self.seen.app and self.seen.asked and self.seen.app.client_id != self.seen.asked.client_id
-        ):
+        if self.elsewhere or self.other_client:
             return False
         if self.sign is Sign.GENERIC:
             return self.seen.app is not None and not self.other_method and self.seen.app.status == "ACTIVE"
         return self.sign in ABOUT_THE_SECRET
+
+    @property
+    def other_client(self) -> bool:
+        """Whether another client id was shown than the app's."""
+        app, asked = self.seen.app, self.seen.asked
+        return app is not None and asked is not None and asked.client_id != app.client_id
 
     @property
     def other_method(self) -> bool:
@@ -99,11 +103,12 @@ class Case:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether another org was asked than the one that shows the app."""
+        """Whether another org was asked than the one that shows the app; one that knows the client is none."""
         seen = self.seen
         if seen.sight is not Sight.SEEN or seen.asked is None or seen.subject.org_url is None:
             return False
-        return origin_of(seen.asked.issuer) != origin_of(seen.subject.org_url)
+        other_address = origin_of(seen.asked.issuer) != origin_of(seen.subject.org_url)
+        return other_address and self.sign not in KNOWS_THE_CLIENT
 
     # --- Words ------------------------------------------------------------------------------------------------
 
@@ -126,7 +131,7 @@ class Case:
         """Where the value in question was found."""
         subject, vault = self.seen.subject, self.seen.vault
         if subject.secret_file:
-            return f"the secret in {subject.secret_file}"
+            return f"the secret in {subject.secret_file}" if subject.file else "the secret from stdin"
         if subject.path and vault:
             return f"the secret in {subject.path} version {vault.latest}"
         return "the secret that was shown"

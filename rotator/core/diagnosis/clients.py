@@ -23,8 +23,11 @@ def wrong_client_id(case: Case) -> Finding | None:
     seen, subject = case.seen, case.seen.subject
     if seen.asked is None or seen.swapped:
         return None
+    if seen.app is not None and seen.app.sign_on_mode != "OPENID_CONNECT":
+        evidence = f"the app {seen.app.id} signs on by {seen.app.sign_on_mode}: it is no OAuth client"
+        return Finding(Cause.WRONG_CLIENT_ID, evidence, "Name the app that is the client: its id, and `app_id`.")
     shown = shown_id(seen.asked.client_id, case)
-    if seen.app is not None and seen.asked.client_id != seen.app.client_id:
+    if seen.app is not None and case.other_client:
         typed = dict(subject.options).get("--client-id")
         where = "--client-id" if typed or subject.path is None else f"`{subject.fields.client_id}` of {subject.path}"
         patch = case.vault("patch", f"{subject.fields.client_id}={seen.app.client_id}")
@@ -65,7 +68,7 @@ def client_unknown(case: Case) -> Doubt | None:
     seen = case.seen
     if case.sign is not Sign.UNKNOWN_CLIENT or seen.elsewhere or seen.nearest or case.elsewhere:
         return None
-    if seen.app is not None and (_is_other(case) or seen.app.status != "ACTIVE" or seen.swapped):
+    if seen.app is not None and (case.other_client or seen.app.status != "ACTIVE" or seen.swapped):
         return None
     if seen.app is not None:
         return Doubt(
@@ -132,11 +135,6 @@ def method_unknown(case: Case) -> Doubt | None:
         "Compare the method with the app's: Okta admin console, Applications, the app, General, Client Credentials."
         " Or run it with a configuration (`--config`) that has this org.",
     )
-
-
-def _is_other(case: Case) -> bool:
-    app, asked = case.seen.app, case.seen.asked
-    return app is not None and asked is not None and app.client_id != asked.client_id
 
 
 def _ask_its_own(issuer: str) -> str:

@@ -230,6 +230,11 @@ class Subject:
     secret_file: str | None = None
     observes: bool = False  # its policy lets nothing be rotated
 
+    @property
+    def file(self) -> str | None:
+        """The file with the secret, if it is one: `-` is stdin."""
+        return None if self.secret_file == "-" else self.secret_file  # noqa: S105 -- a file's name
+
 
 @dataclass(frozen=True, slots=True)
 class Complaint:

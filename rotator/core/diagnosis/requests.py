@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rotator.core.diagnosis.causes import Cause, Doubt, Finding
@@ -72,12 +73,12 @@ SAID: Mapping[Sign, tuple[Cause, str]] = {
     ),
     Sign.LIMIT: (
         Cause.RATE_LIMIT,
-        "Nothing is wrong with the client: wait for the limit's window, and ask for tokens less often (they last an"
+        "This says nothing of the client: wait for the limit's window, and ask for tokens less often (they last an"
         " hour).",
     ),
     Sign.AILING: (
         Cause.OUT_OF_ORDER,
-        "Nothing is wrong with the client: ask again in a while, and see https://status.okta.com.",
+        "This says nothing of the client: ask again in a while, and see https://status.okta.com.",
     ),
 }
 
@@ -87,7 +88,7 @@ def what_okta_said(case: Case) -> Finding | None:
     if case.sign is None or case.sign not in SAID:
         return None
     cause, remedy = SAID[case.sign]
-    return Finding(cause, case.said + _of_the_clocks(case), remedy, _command(case, cause))
+    return Finding(cause, case.said + _of_the_clocks(case) + _of_the_window(case), remedy, _command(case, cause))
 
 
 def wrong_method(case: Case) -> Finding | None:
@@ -196,7 +197,7 @@ def introspection_says_nothing(case: Case) -> Doubt | None:
     if case.sign is not Sign.NOT_FOR_SERVICE:
         return None
     return Doubt(
-        (Cause.OUT_OF_ORDER,),
+        (),
         f"{case.said}; so the secret could not be tried by introspection",
         "Name the authorization server that the application asks, and its scope: `--issuer`, `--scope`.",
     )
@@ -232,6 +233,17 @@ def _of_the_clocks(case: Case) -> str:
         return ""
     seconds = round(answer.skew.total_seconds())
     return f"; Okta's clock is {abs(seconds)} seconds {'ahead of' if seconds > 0 else 'behind'} the one here"
+
+
+def _of_the_window(case: Case) -> str:
+    """Say when the limit's window ends, if Okta said so; too many requests at the same time have none."""
+    headers = case.seen.answer.headers if case.seen.answer else {}
+    reset = headers.get("x-rate-limit-reset", "")
+    if case.sign is not Sign.LIMIT or not reset.isdecimal():
+        return ""
+    if headers.get("x-rate-limit-limit") == "0":
+        return "; too many requests at the same time"
+    return f"; the window ends at {datetime.fromtimestamp(int(reset), UTC):%H:%M:%S} UTC"
 
 
 def _command(case: Case, cause: Cause) -> str:

@@ -1,8 +1,8 @@
 """What may be the matter with the secret itself. Of these checks the first that has something to say is the one.
 
 * The secret is compared with those that the app has, those that Vault had, and what the System Log remembers.
-* That a secret never existed is said only if nothing else is left: it could not exist, or the log knows the whole life
-  of the app and no deletion in it.
+* That a secret never was the app's is said only if nothing else is left: it can be no secret of Okta's, or the log
+  knows the whole life of the app, and no deletion in it that may have been of this one.
 * Where a comparison is missing, what is left is named as possible, with what would tell.
 """
 
@@ -75,12 +75,12 @@ def older_version(case: Case) -> Finding | None:
     slot = case.same
     now = f", which is {slot.id}, {slot.status.value}" if slot else ""
     evidence = f"{case.holder} is that of {subject.path} version {held[-1]}{now}; the latest is {vault.latest}"
-    command = case.vault("get", field=subject.fields.client_secret)
+    command = f"{case.vault('get', field=subject.fields.client_secret)} > {shlex.quote(subject.file or '')}"
     return Finding(
         Cause.OLDER_VERSION,
         evidence,
         "Have the application read the latest version, and start again if it reads it only at its start.",
-        f"{command} > {shlex.quote(subject.secret_file)}",
+        command if subject.file else "",
     )
 
 
@@ -207,7 +207,7 @@ def deleted(case: Case) -> Finding | None:
 
 
 def never_existed(case: Case) -> Finding | None:
-    """The secret cannot be one of Okta's, or nothing ever was one."""
+    """The secret can be none of Okta's, or never was this app's."""
     seen = case.seen
     if not case.shows_a_secret or case.same is not None:
         return None

@@ -83,7 +83,7 @@ def trailing_slash(case: Case) -> Finding | None:
         Cause.TRAILING_SLASH,
         f"the issuer is {document.issuer}, without a slash at its end; with one, an endpoint made from it is not found",
         "Write the issuer as its document does.",
-        case.again(issuer=document.issuer),
+        case.again(issuer=asked.issuer.rstrip("/")),
     )
 
 
@@ -92,12 +92,14 @@ def custom_domain(case: Case) -> Finding | None:
     document = case.seen.document
     if document is None or document.issuer is None or origin_of(document.issuer) == origin_of(document.address):
         return None
+    # An address that only a server names is no place to send a secret to, unless it is that of an org of ours.
+    ours = case.seen.subject.org_url is not None and origin_of(case.seen.subject.org_url) == origin_of(document.issuer)
     return Finding(
         Cause.CUSTOM_DOMAIN,
         f"the document at {document.address} says that its issuer is {document.issuer}",
         "Use one of the two everywhere, the one that the document names: a token's `iss`, an assertion's `aud` and the"
         " endpoints are all of that one.",
-        case.again(issuer=document.issuer),
+        case.again(issuer=document.issuer) if ours else "",
     )
 
 

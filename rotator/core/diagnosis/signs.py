@@ -57,6 +57,7 @@ class Sign(enum.Enum):
 BELIEVED = frozenset({Sign.TOKEN, Sign.AUTHENTICATED, Sign.SCOPE, Sign.POLICY})
 # Okta has gone on to what comes after the method; whether to the secret is another question.
 PAST_THE_METHOD = BELIEVED | {Sign.WRONG_SECRET, Sign.BAD_SIGNATURE, Sign.GRANT, Sign.DPOP, Sign.ZONE, Sign.TOO_SHORT}
+KNOWS_THE_CLIENT = PAST_THE_METHOD | {Sign.GENERIC, Sign.METHOD}
 ABOUT_THE_SECRET = frozenset({Sign.WRONG_SECRET, Sign.BAD_SIGNATURE, Sign.VAGUE})
 BEFORE_THE_SECRET = frozenset({Sign.GRANT, Sign.DPOP, Sign.ZONE})
 

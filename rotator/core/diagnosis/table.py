@@ -91,6 +91,8 @@ def diagnose(evidence: Evidence) -> Diagnosis:
             by_cause.setdefault(each.cause, each)
     findings = tuple(by_cause.values())
     doubts = tuple(each for each in said if isinstance(each, Doubt) and by_cause.keys().isdisjoint(each.possible))
+    if not said and not case.believed and case.sign is not Sign.SILENT:
+        doubts = (Doubt((), case.said, "Look at the app in Okta's admin console, and at its System Log."),)
     return Diagnosis(_result(case, findings, doubts), findings, doubts, case.said)
 
 
