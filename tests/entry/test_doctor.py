@@ -171,6 +171,30 @@ def test_a_configuration_that_is_named_must_be_there(site: Site) -> None:
     assert "nowhere.yaml cannot be read" in ran.err
 
 
+def test_a_configuration_that_the_environment_names_must_be_there(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = site.add()
+    file = site.folder / "secret"
+    file.write_text(app.secrets[0].value)
+    monkeypatch.setenv("ROTATOR_CONFIG", "nowhere.yaml")
+
+    assert site.run_bare(*outside(site, app, str(file))).code == 2
+
+
+def test_a_configuration_that_has_the_org_lets_more_be_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = site.add()
+    revoke(site, app)
+    file = site.folder / "secret"
+    file.write_text(app.secrets[0].value)
+    without = site.run_bare(*outside(site, app, str(file)))
+    monkeypatch.setenv("ROTATOR_CONFIG", str(site.config))
+
+    ran = site.run_bare(*outside(site, app, str(file)))
+
+    assert without.out.startswith("the client: cannot tell\n")
+    assert ran.out.startswith("the client: secret revoked\n")
+    assert f"Give the application {app.secrets[1].id}, which is ACTIVE" in ran.out
+
+
 def test_nothing_secret_is_sent_where_no_okta_answers(site: Site) -> None:
     app = site.add()
     site.box.faults.html(Wanted(service="okta"), status=200, times=None)
