@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rotator.core.agenda import Remembered
     from rotator.core.budget import Window
     from rotator.core.changes import Heard
+    from rotator.core.diagnosis.evidence import Answer, Asked, Document, Traces
     from rotator.core.history import Deed, Ended, Place
     from rotator.core.model import (
         App,
@@ -184,6 +185,40 @@ class TokenEndpoint(Protocol):
         `client_credentials` where the app has that grant and the settings name a server (the org's own gives no
         token for a secret), else the introspection probe. It never raises for what the server answers or fails to
         answer: that is `INCONCLUSIVE`, with the cause in `detail`.
+        """
+        ...
+
+
+class OktaTraces(Protocol):
+    """The System Log of one org, as far as it tells why a client is refused (contracts: Okta 4)."""
+
+    async def traces(self, app: App, value: SecretValue, since: datetime) -> Traces:
+        """Return what became of the app's secrets, and who else was seen with that value.
+
+        One query, newest first; what did not fit into its answer is left out. `RefusedError` where we may not read it.
+        """
+        ...
+
+    async def requests(self, app: App, since: datetime) -> Traces:
+        """Return the client's requests for tokens, those that were refused and those that were granted, likewise."""
+        ...
+
+
+class Discovery(Protocol):
+    """What authorization servers publish of themselves to everybody (RFC 8414). It counts against no limit."""
+
+    async def document(self, issuer: str) -> Document:
+        """Return what is published under the issuer's address. It never raises: what is lost says why."""
+        ...
+
+
+class Probe(Protocol):
+    """The token endpoint as an application meets it with one request, be it right or wrong."""
+
+    async def ask(self, asked: Asked, value: SecretValue) -> Answer:
+        """Send exactly that, once, and say what came. Any token it yields is revoked. It never raises.
+
+        A refusal counts at Okta, which raises an alarm after five wrong secrets in a day: ask once.
         """
         ...
 

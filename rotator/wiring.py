@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from rotator.adapters.no_state import NoJournal, OpenGate, PassingRoster
 from rotator.app.observe import World
@@ -27,12 +29,15 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from rotator.adapters.okta_connection import OktaConnection
+    from rotator.adapters.okta_connection import OktaConnection, OktaWay
+    from rotator.adapters.okta_http import Outside
+    from rotator.adapters.okta_log import OktaSystemLog
     from rotator.adapters.vault_connection import Auth, VaultConnection
     from rotator.adapters.vault_kv import VaultKv
+    from rotator.app.doctor import Clinic, OrgSide
     from rotator.app.preflight import OrgWay, VaultWay, Ways
     from rotator.core.model import Target
-    from rotator.ports import Clock, Engine, Leases, OktaAdmin, OktaLog, OwnPlace, Progress, Roster, TokenEndpoint
+    from rotator.ports import Clock, Engine, Leases, OktaAdmin, OwnPlace, Progress, Roster, TokenEndpoint
     from rotator.settings import Org, Settings, Vault
     from rotator.wiring_state import State
 
@@ -46,7 +51,7 @@ class _OrgPorts:
     """What is open to one org. Closing it twice does no harm."""
 
     okta: OktaAdmin
-    log: OktaLog
+    log: OktaSystemLog
     tokens: TokenEndpoint
     way: OrgWay
     close: tuple[Close, ...]
@@ -89,6 +94,7 @@ class Worlds:
         self.roster: Roster = state.roster if state else PassingRoster()
         self._orgs: dict[str, _OrgPorts] = {}
         self._vaults: dict[str, VaultKv] = {}
+        self._outside: Outside | None = None
 
     def of(self, target: Target) -> World:
         """Return the ports for a target; `ConfigError` if its org or its Vault cannot even be tried."""
@@ -119,6 +125,41 @@ class Worlds:
         if self._settings.state.made:
             places.append(StatePlace(self._settings.state))
         return Ways(lambda alias: self._org(alias).way, self._vault_way, tuple(places), self.clock)
+
+    def clinic(self, target: Target | None = None) -> Clinic:
+        """Return the ports for an examination of a target's client, or of one that is no target's."""
+        from rotator.adapters.okta_discovery import OktaDiscovery
+        from rotator.adapters.okta_http import Outside
+        from rotator.adapters.okta_probe import OktaProbe
+        from rotator.app.doctor import Clinic
+
+        if self._outside is None:
+            self._outside = Outside(self._way_to)
+            self._closing.push_async_callback(self._outside.aclose)
+        others = [each for each in self._settings.targets if target and each.vault == target.vault and each != target]
+        return Clinic(
+            discovery=OktaDiscovery(self._outside),
+            probe=OktaProbe(self._outside, self.clock),
+            clock=self.clock,
+            orgs={org.url: partial(self._org_side, alias) for alias, org in self._settings.orgs.items()},
+            kv=self._vault(target.vault) if target else None,
+            neighbours=tuple(others),
+        )
+
+    def _way_to(self, url: str) -> OktaWay:
+        """Return how a server is reached: as its org is, if that is one of ours."""
+        from rotator.adapters.okta_connection import OktaWay
+
+        for org in self._settings.orgs.values():
+            if urlsplit(url).netloc == urlsplit(org.url).netloc:
+                return OktaWay(org.ca_file, org.proxy, org.answer_within)
+        return OktaWay()
+
+    def _org_side(self, alias: str) -> OrgSide:
+        from rotator.app.doctor import OrgSide
+
+        org = self._org(alias)
+        return OrgSide(org.okta, org.log)
 
     async def keep_alive(self) -> dict[str, RotatorError | None]:
         """Renew the logins at Vaults that are due; return what came of it, by alias."""
@@ -253,6 +294,13 @@ def open_engine(settings: Settings, at_once: int) -> Engine:
 
     state = settings.state
     return PostgresEngine(state.url, state.password.read if state.password else None, at_once=at_once)
+
+
+def problem_with(url: str) -> str | None:
+    """Say why a client's secret is not sent to that address; None if it may be."""
+    from rotator.adapters.okta_connection import OktaWay
+
+    return OktaWay.problem_with(url)
 
 
 def okta_connection(org: Org) -> OktaConnection:

@@ -196,6 +196,7 @@ def _app_of(item: Mapping[str, Any]) -> App:
         application_type=str(settings.get("application_type") or ""),
         grant_types=frozenset(str(grant) for grant in grants) if isinstance(grants, list) else frozenset(),
         dpop_bound=settings.get("dpop_bound_access_tokens") is True,
+        created=_time_if_any(item.get("created")),
     )
 
 
@@ -217,6 +218,13 @@ def _string(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError
     return value
+
+
+def _time_if_any(value: object) -> datetime | None:
+    try:
+        return _time(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _time(value: object) -> datetime:

@@ -70,11 +70,38 @@ class OktaConnection:
 
     def trust(self) -> ssl.SSLContext:
         """Return the TLS settings: the org's own CA file alone, or the system's store."""
-        try:
-            return ssl.create_default_context(cafile=self.ca_file)
-        except (OSError, ssl.SSLError) as unreadable:
-            reason = unreadable.strerror or "no certificate in it can be read"
-            raise ConfigError([f"ca_file of {self.host}: {self.ca_file}: {reason}"]) from unreadable
+        return _trust(self.ca_file, self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class OktaWay:
+    """How servers are reached as an application reaches them, without a login of ours."""
+
+    ca_file: Path | None = None
+    proxy: str | None = field(default=None, repr=False)
+    answer_within: timedelta = timedelta(seconds=10)
+
+    def trust(self) -> ssl.SSLContext:
+        """Return the TLS settings: this CA file alone, or the system's store."""
+        return _trust(self.ca_file, "the org")
+
+    @staticmethod
+    def problem_with(url: str) -> str | None:
+        """Say why nothing is sent to an address: it would go in clear, or to the wrong place."""
+        origin = _origin(url)
+        if origin is None or not origin[1]:
+            return "no address that can be asked; write it as https://acme.okta.com/oauth2/default"
+        if origin[0] == "https" or (origin[0] == "http" and _is_loopback(origin[1])):
+            return None
+        return f"{origin[0]}:// would send secrets in clear; write https://"
+
+
+def _trust(ca_file: Path | None, whose: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as unreadable:
+        reason = unreadable.strerror or "no certificate in it can be read"
+        raise ConfigError([f"ca_file of {whose}: {ca_file}: {reason}"]) from unreadable
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None] | None:

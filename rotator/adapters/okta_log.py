@@ -9,6 +9,7 @@
   failing that, an event on the app will do: only one of its two slots can have been switched off just then.
 * Changes are polled: without an end, ascending, so in the order of persistence, in which nothing comes late. The
   cursor is the `next` link, without its host; there is one after an empty page too (contracts: Okta 4.4).
+* Traces are one page: what did not fit into it is told as missing. Of a hash nothing is said but that it stands there.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from urllib.parse import urlencode, urlsplit
 
 from rotator.adapters.okta_connection import USER_AGENT_PREFIX
 from rotator.core.changes import Change, Heard
+from rotator.core.diagnosis.evidence import Trace, Traces
 from rotator.errors import InvariantError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from rotator.adapters.okta_answers import Page
     from rotator.adapters.okta_session import OktaSession
     from rotator.core.model import App, OktaSecret
+    from rotator.core.secret_value import SecretValue
 
 EITHER_SIDE = timedelta(seconds=10)  # Okta cuts `lastUpdated` to whole seconds, the log does not
 DEACTIVATED = "app.oauth2.credentials.lifecycle.deactivate"
@@ -35,6 +38,9 @@ CHANGED = (
     'or eventType eq "app.oauth2.invalid_client_credentials"'
 )
 MOST_PAGES = 10  # at a time; the next poll goes on from there
+LARGEST_PAGE = 1000
+LIFECYCLE = "app.oauth2.credentials.lifecycle"
+GRANTS = ("app.oauth2.token.grant", "app.oauth2.as.token.grant")
 
 
 class OktaSystemLog:
@@ -71,6 +77,39 @@ class OktaSystemLog:
                 pass  # what it answers to a cursor that it took once is not documented; without one we shall see
         query = urlencode({"since": _stamp(since), "filter": CHANGED, "sortOrder": "ASCENDING", "limit": "1000"})
         return await self._polled(f"/api/v1/logs?{query}", continued=cursor is None)
+
+    async def traces(self, app: App, value: SecretValue, since: datetime) -> Traces:
+        """Return what became of the app's secrets, and who else was seen with that value."""
+        wanted = f'(eventType sw "{LIFECYCLE}" and target.id eq "{app.id}")'
+        return await self._traces(f'{wanted} or debugContext.debugData.clientSecret eq "{value.hash}"', app, since)
+
+    async def requests(self, app: App, since: datetime) -> Traces:
+        """Return the client's requests for tokens."""
+        clients = " or ".join(f'actor.id eq "{name}"' for name in dict.fromkeys((app.id, app.client_id)))
+        kinds = " or ".join(f'eventType sw "{kind}"' for kind in GRANTS)
+        return await self._traces(f"({kinds}) and ({clients})", app, since)
+
+    async def _traces(self, wanted: str, app: App, since: datetime) -> Traces:
+        asked = {"since": _stamp(since), "filter": wanted, "sortOrder": "DESCENDING", "limit": str(LARGEST_PAGE)}
+        page = await self._page(f"/api/v1/logs?{urlencode(asked)}")
+        events = [event for event in self._listed(page.document) if isinstance(event, dict)]
+        return Traces(tuple(self._trace(event, app) for event in events), whole=len(events) < LARGEST_PAGE)
+
+    def _trace(self, event: dict[str, Any], app: App) -> Trace:
+        kind, outcome, actor = str(event.get("eventType")), _inner(event, "outcome"), _inner(event, "actor")
+        names = [name for name in (actor.get("alternateId"), actor.get("id")) if isinstance(name, str)]
+        lifecycle, failed = kind.startswith(LIFECYCLE), outcome.get("result") == "FAILURE"
+        others = not lifecycle and not failed and {app.id, app.client_id}.isdisjoint(names)
+        return Trace(
+            at=datetime.fromisoformat(str(event.get("published"))),
+            ours=self._is_ours(event) or _is_by_us(event),
+            deletion=kind == f"{LIFECYCLE}.delete" and not failed,
+            hashes=frozenset(_hashes(event)),
+            client=next(iter(names), None) if others else None,
+            who=_who(event),
+            granted=kind.endswith(".access_token") and not failed and not others,
+            refused=str(outcome.get("reason") or "") if failed and not lifecycle else "",
+        )
 
     async def _polled(self, address: str, *, continued: bool = True) -> Heard:
         found: list[Change] = []
@@ -112,8 +151,27 @@ class OktaSystemLog:
         if us is not None:
             actor = _inner(event, "actor")
             return us in {actor.get("id"), actor.get("alternateId")}
-        agent = _inner(_inner(event, "client"), "userAgent").get("rawUserAgent")
-        return isinstance(agent, str) and agent.startswith(USER_AGENT_PREFIX)
+        return _is_by_us(event)
+
+
+def _is_by_us(event: dict[str, Any]) -> bool:
+    agent = _inner(_inner(event, "client"), "userAgent").get("rawUserAgent")
+    return isinstance(agent, str) and agent.startswith(USER_AGENT_PREFIX)
+
+
+def _who(event: dict[str, Any]) -> str:
+    client = _inner(event, "client")
+    return f"{_inner(client, 'userAgent').get('rawUserAgent')} at {client.get('ipAddress')}"
+
+
+def _hashes(event: dict[str, Any]) -> Iterator[str]:
+    """Yield what the event has under the name of a client secret, which is a hash."""
+    targets = event.get("target")
+    details = [_inner(target, "detailEntry") for target in targets or () if isinstance(target, dict)]
+    for fields in (*details, _inner(_inner(event, "debugContext"), "debugData")):
+        for name, text in fields.items():
+            if name.lower() == "clientsecret" and isinstance(text, str):
+                yield text
 
 
 def _change(event: dict[str, Any]) -> Change:

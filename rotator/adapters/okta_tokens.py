@@ -1,4 +1,4 @@
-"""The TokenEndpoint port: authlib signs, httpx2 sends, `okta_verdict` judges.
+"""The TokenEndpoint port: authlib signs, httpx2 sends (`okta_http`), `okta_verdict` judges.
 
 * `client_credentials` where the app has that grant and a custom authorization server is named. The org's own server
   gives no token for a client secret (contracts: Okta 5.1), and a DPoP-bound app gets none without a proof: there, and
@@ -14,15 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
-from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from rotator.adapters import okta_verdict
 from rotator.adapters.okta_answers import clean
-from rotator.adapters.okta_connection import USER_AGENT
+from rotator.adapters.okta_http import Came, Lost, client_auth, exchange, open_client
 from rotator.adapters.okta_pace import OktaPace, in_time
 from rotator.adapters.okta_verdict import Reply, Verdict
 from rotator.core.model import AuthMethod, Proof, ProofLevel
@@ -36,18 +33,10 @@ if TYPE_CHECKING:
     from rotator.core.secret_value import SecretValue
     from rotator.ports import Clock
 
-LARGEST_ANSWER = 1024 * 1024
 REVOKE_WITHIN = 5.0  # seconds; a token that outlives this ends by itself within the hour
 ASSERTION_LIFE = 300  # seconds; Okta allows an hour, but a clock ahead of its own would pass that
 SHORTEST_FOR_JWT = 32
 NO_SUCH_TOKEN = "rotator-probe"  # noqa: S105 -- it never was a token
-
-
-@dataclass(frozen=True, slots=True)
-class _Lost:
-    """No answer, and why."""
-
-    reason: str
 
 
 class OktaTokenEndpoint:
@@ -90,16 +79,8 @@ class OktaTokenEndpoint:
 
     def _opened(self) -> httpx2.AsyncClient:
         if self._http is None:
-            import httpx2  # noqa: PLC0415 -- a tenth of a second that a command which proves nothing does not pay
-
-            self._http = httpx2.AsyncClient(
-                verify=self._connection.trust(),
-                proxy=self._connection.proxy,
-                trust_env=False,
-                follow_redirects=False,
-                timeout=self._connection.answer_within.total_seconds(),
-                headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            self._http = open_client(
+                self._connection.trust(), proxy=self._connection.proxy, answer_within=self._connection.answer_within
             )
         return self._http
 
@@ -144,16 +125,16 @@ class _Attempt:
             async with asyncio.timeout(REVOKE_WITHIN):
                 reply = await self._post("revoke", form)
         except TimeoutError:
-            reply = _Lost("no answer in time")
+            reply = Lost("no answer in time")
         if isinstance(reply, Reply) and reply.status == 200:
             return ", test token revoked"
-        why = reply.reason if isinstance(reply, _Lost) else f"answered {reply.status}"
+        why = reply.reason if isinstance(reply, Lost) else f"answered {reply.status}"
         return f", but revoking the test token failed ({why})"
 
     async def _ask_for_token(self, scope: str | None) -> Verdict:
         form = {"grant_type": "client_credentials"} | ({"scope": scope} if scope else {})
         reply = await self._post("token", form)
-        if isinstance(reply, _Lost):
+        if isinstance(reply, Lost):
             return Verdict(ProofLevel.INCONCLUSIVE, f"client_credentials: {reply.reason}")
         verdict = okta_verdict.of_grant(reply)
         if verdict.level is ProofLevel.TOKEN_ISSUED and reply.body is not None:
@@ -162,45 +143,29 @@ class _Attempt:
 
     async def _introspect(self) -> Verdict:
         reply = await self._post("introspect", {"token": NO_SUCH_TOKEN, "token_type_hint": "access_token"})
-        if isinstance(reply, _Lost):
+        if isinstance(reply, Lost):
             return Verdict(ProofLevel.INCONCLUSIVE, f"introspection: {reply.reason}")
         return okta_verdict.of_introspection(reply)
 
-    async def _post(self, endpoint: str, form: dict[str, str]) -> Reply | _Lost:
-        import httpx2  # noqa: PLC0415 -- loaded by then
-
+    async def _post(self, endpoint: str, form: dict[str, str]) -> Reply | Lost:
         url = f"{self._base}/{endpoint}"
         try:
-            async with (
-                self._pace.turn(urlsplit(url).path) as turn,
-                self._http.stream("POST", url, data=form, auth=self._auth()) as response,
-            ):
-                turn.answered(response.status_code, response.headers)
-                body = await _read(response)
+            async with self._pace.turn(urlsplit(url).path) as turn:
+                came = await exchange(self._http, "POST", url, form=form, auth=self._auth())
+                if isinstance(came, Came):
+                    turn.answered(came.status, came.headers)
         except RateLimitedError as early:
-            return _Lost(str(early))
-        except httpx2.HTTPError as lost:
-            # Its text may be long and technical; what people need is the kind. The exception itself is let go.
-            return _Lost(_why(lost, httpx2))
-        if body is None:
-            return _Lost(f"the answer is larger than {LARGEST_ANSWER >> 20} MB")
+            return Lost(str(early))
+        if isinstance(came, Lost):
+            return came
         self.unanswered = False
-        document = _object(body)
-        self.request_id = (
-            str((document or {}).get("errorId") or response.headers.get("x-okta-request-id") or "") or None
-        )
-        return Reply(response.status_code, document, self.request_id)
+        self.request_id = came.request_id
+        return Reply(came.status, came.document, self.request_id)
 
     def _auth(self) -> Any:
         """Return the app's own way of signing a request; a new one each time, for an assertion is good for once."""
-        from authlib.integrations.httpx_client import OAuth2ClientAuth  # noqa: PLC0415 -- heavy
-        from authlib.oauth2.rfc7523 import ClientSecretJWT  # noqa: PLC0415 -- heavy
-
-        method: Any = self._app.auth_method.value
-        if self._app.auth_method is AuthMethod.SECRET_JWT:
-            now = int(self._clock.now().timestamp())
-            method = ClientSecretJWT(claims={"iat": now, "exp": now + ASSERTION_LIFE})
-        return OAuth2ClientAuth(self._app.client_id, self._value.reveal(), method)
+        app, issued = self._app, int(self._clock.now().timestamp())
+        return client_auth(app.client_id, self._value, app.auth_method, issued=issued, life=ASSERTION_LIFE)
 
 
 def _unfit(app: App, value: SecretValue) -> str | None:
@@ -226,33 +191,3 @@ def _doubt(app: App, value: SecretValue) -> str | None:
 
 def _basic(app: App, value: SecretValue) -> str:
     return base64.b64encode(f"{app.client_id}:{value.reveal()}".encode()).decode()
-
-
-async def _read(response: httpx2.Response) -> bytes | None:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > LARGEST_ANSWER:
-            return None
-    return bytes(body)
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def _why(lost: Exception, httpx2: Any) -> str:
-    match lost:
-        case httpx2.ConnectError():
-            return f"no connection ({clean(str(lost))})"
-        case httpx2.TimeoutException():
-            return "no answer in time"
-        case httpx2.ProxyError():
-            return "the proxy refused or cannot be reached"
-        case httpx2.RemoteProtocolError() | httpx2.ReadError() | httpx2.WriteError():
-            return "the connection was closed before the answer came"
-    return f"no usable answer ({type(lost).__name__})"

@@ -1,37 +1,22 @@
-"""`rotator preflight`: whether everything is there that a rotation needs; one line for each check."""
+"""`rotator doctor --preflight`: whether everything is there that a rotation needs; one line for each check."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import rich_click as click
-
-from rotator.cli.options import Invocation, config_option, output_option
 from rotator.cli.output import print_json, print_lines, print_table
-from rotator.cli.session import chosen, run, target_arguments
+from rotator.cli.session import chosen, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rotator.cli.options import Invocation
     from rotator.core.preflight import Finding
     from rotator.settings import Settings
     from rotator.wiring import Worlds
 
 VERSION = 1
 HEADINGS = ("VERDICT", "OF", "CHECK", "FOUND")
-
-
-@click.command()
-@target_arguments
-@config_option
-@output_option
-@click.pass_obj
-def preflight(invocation: Invocation, /, names: tuple[str, ...], output: str) -> int:
-    """Look whether everything is there that a rotation needs: reach, logins, rights, settings. Changes nothing.
-
-    Exits with 0 if nothing failed, 1 if something did, 5 if Okta or Vault did not answer and nothing else failed.
-    """
-    return look(invocation, invocation.settings(), names, output=output)
 
 
 def look(invocation: Invocation, settings: Settings, names: Sequence[str], *, output: str) -> int:

@@ -82,6 +82,7 @@ class App:
     application_type: str
     grant_types: frozenset[str]
     dpop_bound: bool
+    created: datetime | None = None
 
     @property
     def allows_client_credentials(self) -> bool:

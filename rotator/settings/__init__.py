@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from rotator.settings.load import control_socket, fileless, find, load
+from rotator.settings.load import control_socket, exists, fileless, find, load
 from rotator.settings.model import (
     AppRoleAuth,
     Control,
@@ -25,6 +25,7 @@ from rotator.settings.model import (
     Vault,
     find_targets,
     nearest,
+    nothing,
     staging_path,
 )
 from rotator.settings.secret_source import SecretSource
@@ -45,10 +46,12 @@ __all__ = [
     "TokenAuth",
     "Vault",
     "control_socket",
+    "exists",
     "fileless",
     "find",
     "find_targets",
     "load",
     "nearest",
+    "nothing",
     "staging_path",
 ]

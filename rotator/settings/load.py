@@ -115,6 +115,14 @@ def find(path: Path | None, *, environ: Mapping[str, str], home: Path) -> Path:
     )
 
 
+def exists(*, environ: Mapping[str, str] | None = None, home: Path | None = None) -> bool:
+    """Say whether there is a configuration to be found, or one is named that should be there."""
+    environ = os.environ if environ is None else environ
+    if environ.get("ROTATOR_CONFIG"):
+        return True
+    return any(each.exists() for each in (_user_file(environ, _home(environ) if home is None else home), SYSTEM))
+
+
 def _user_file(environ: Mapping[str, str], home: Path) -> Path:
     folder = environ.get("XDG_CONFIG_HOME", "")
     return (Path(folder) if folder.startswith("/") else home / ".config") / "rotator" / "config.yaml"

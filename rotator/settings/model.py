@@ -187,6 +187,11 @@ class Settings:
         return sites_of(self.orgs, self.vaults)
 
 
+def nothing() -> Settings:
+    """Return the configuration of whoever has none."""
+    return Settings(orgs={}, vaults={}, policies={}, targets=(), state=State("sqlite:////nowhere", named=False))
+
+
 def sites_of(orgs: Mapping[str, Org], vaults: Mapping[str, Vault]) -> Sites:
     """Return what tells whether two targets share something."""
     return Sites(

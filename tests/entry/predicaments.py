@@ -147,9 +147,23 @@ def _by_secret(reader: Reader) -> None:
     reader.box.okta.set_auth_method_by_admin(reader.app, "client_secret_basic")
 
 
+def _revoked(reader: Reader) -> None:
+    """By an administrator, who added another before."""
+    first = reader.app.secrets[0].id
+    reader.box.okta.add_secret_by_admin(reader.app)
+    reader.box.okta.revoke(reader.app, first)
+
+
+def _newline(reader: Reader) -> None:
+    held = reader.box.vault.read("kv", reader.path) or {}
+    reader.box.vault.put("kv", reader.path, held | {"client_secret": held["client_secret"] + "\n"})
+
+
 PREDICAMENTS = {
     "expired": Predicament(_nothing),
     "rotated": Predicament(_rotated),
+    "secret revoked": Predicament(_revoked),
+    "newline in the secret": Predicament(_newline),
     "record unreadable": Predicament(_unreadable),
     "app missing": Predicament(_out_of_sight, _in_sight),
     "app inactive": Predicament(_app_off, _app_on),

@@ -20,6 +20,8 @@ from rotator.cli.results import Result
 from rotator.core import rotation
 from rotator.core.actions import Block, Waiting
 from rotator.core.agenda import State
+from rotator.core.diagnosis.causes import Cause
+from rotator.core.diagnosis.table import Result as Diagnosed
 from rotator.core.model import FieldNames, ProofLevel, Reason, RotationId, SecretId, Staging, StagingState
 from rotator.core.preflight import ORG_CHECKS, PLACE_CHECKS, TARGET_CHECKS, VAULT_CHECKS, Check
 from rotator.core.preflight_said import Verdict
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "ARCHITECTURE.md"
 COMMANDS_MD, CONFIGURATION, RECOVERY = DOCS / "commands.md", DOCS / "configuration.md", DOCS / "recovery.md"
-METRICS, PREFLIGHT = DOCS / "metrics.md", DOCS / "preflight.md"
+METRICS, PREFLIGHT, DOCTOR = DOCS / "metrics.md", DOCS / "preflight.md", DOCS / "doctor.md"
 REASON = re.compile(r"\bReason\.([A-Z_]+)")
 CODE = {str(path): path.read_text() for path in (ROOT / "rotator").rglob("*.py") if "sandbox" not in path.parts}
 
@@ -174,11 +176,34 @@ def test_every_verdict_of_the_preflight_is_explained() -> None:
 
 def test_the_keys_of_the_preflights_json_are_those_that_are_told(site: Site) -> None:
     site.add()
-    told = sections_of(COMMANDS_MD, 2)["rotator preflight"].partition("In JSON: ")[2]
-    document = site.run("preflight", "-o", "json").json()
+    told = sections_of(COMMANDS_MD, 3)["The pre-flight"].partition("In JSON: ")[2]
+    document = site.run("doctor", "--preflight", "-o", "json").json()
 
     kinds = {each["kind"] for each in document["findings"]}
     assert set(code_in(told)) == {*document, *document["findings"][0], *kinds}
+
+
+# --- The doctor -----------------------------------------------------------------------------------------------
+
+
+def test_every_cause_is_shown_in_its_words_and_its_order() -> None:
+    rows = rows_of(sections_of(DOCTOR, 2)["Causes"])
+
+    assert [code_in(row[0])[0] for row in rows] == [cause.value for cause in Cause]
+    assert all(shows and mends for _, shows, mends in rows)
+    assert f"It knows {len(Cause)} causes" in " ".join(text_of(README).split())
+
+
+def test_every_result_of_the_doctor_is_explained() -> None:
+    assert first_codes(sections_of(DOCTOR, 2)["Results"]) == {each.value for each in Diagnosed}
+
+
+def test_the_keys_of_a_diagnosis_are_those_that_are_told(site: Site) -> None:
+    site.add()
+
+    client = site.run("doctor", "billing", "-o", "json").json()["client"]
+
+    assert first_codes(sections_of(DOCTOR, 2)["JSON"]) == set(client)
 
 
 # --- Recovery -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`rotator preflight`: what it finds before a rotation, what that costs, and that it changes nothing."""
+"""`rotator doctor --preflight`: what it finds before a rotation, what that costs, and that it changes nothing."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def verdicts(ran: Ran, check: Check) -> list[str]:
 def test_it_says_one_line_for_each_check_and_below_what_to_do(site: Site) -> None:
     site.add()
 
-    ran = site.run("preflight")
+    ran = site.run("doctor", "--preflight")
 
     lines = ran.out.splitlines()
     assert lines[0].split() == ["VERDICT", "OF", "CHECK", "FOUND"]
@@ -66,7 +66,7 @@ def test_it_says_one_line_for_each_check_and_below_what_to_do(site: Site) -> Non
 def test_it_says_the_same_to_programs(site: Site) -> None:
     site.add()
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     document = ran.json()
     assert (document["version"], document["command"], document["exit_code"]) == (1, "preflight", 0)
@@ -89,10 +89,10 @@ def test_only_the_targets_that_are_named_are_looked_at(site: Site) -> None:
     site.add("billing")
     site.add("portal")
 
-    ran = site.run("preflight", "portal", "-o", "json")
+    ran = site.run("doctor", "--preflight", "portal", "-o", "json")
 
     assert [each["about"] for each in found(ran, Check.APP)] == ["portal"]
-    assert site.run("preflight", "biling").code == 2
+    assert site.run("doctor", "--preflight", "biling").code == 2
 
 
 # --- what it costs ------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ def test_ten_targets_cost_few_calls(site: Site) -> None:
     for number in range(10):
         site.add(f"app-{number}")
 
-    assert site.run("preflight").code == 0
+    assert site.run("doctor", "--preflight").code == 0
 
     kinds = Counter(call.kind for call in site.box.journal.calls())
     assert kinds == {
@@ -131,7 +131,7 @@ def test_each_org_and_each_vault_is_asked_its_own_questions_once(site: Site) -> 
         site.add(f"app-{number}")
         site.targets[f"app-{number}"] |= {"org": org, "vault": alias}
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert [each["about"] for each in found(ran, Check.OKTA_ROLE)] == ["acme", "beta"]
     assert [each["about"] for each in found(ran, Check.VAULT_SEAL)] == ["main", "other"]
@@ -144,7 +144,7 @@ def test_an_app_beyond_the_first_page_of_the_list_is_asked_for_by_itself(site: S
         site.box.okta.add_app(f"other-{number}")
     site.add()
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert verdicts(ran, Check.APP) == ["ok"]
     kinds = Counter(call.kind for call in site.box.journal.calls())
@@ -158,7 +158,7 @@ def test_an_org_that_is_away_is_an_outage_and_hides_no_vault(site: Site) -> None
     site.add()
     site.okta_url = "http://127.0.0.1:1"
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert ran.code == 5
     assert next(each["check"] for each in ran.json()["findings"] if each["kind"] == "okta") == "okta reachable"
@@ -170,7 +170,7 @@ def test_a_sealed_vault_is_an_outage_and_hides_no_org(site: Site) -> None:
     site.add()
     site.box.vault.seal()
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert ran.code == 5
     assert verdicts(ran, Check.VAULT_SEAL) == ["failed"]
@@ -182,7 +182,7 @@ def test_a_vault_that_is_away_is_an_outage(site: Site) -> None:
     site.add()
     site.vault_url = "http://127.0.0.1:1"
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert (ran.code, verdicts(ran, Check.VAULT_REACHABLE)) == (5, ["failed"])
 
@@ -191,7 +191,7 @@ def test_an_api_token_that_okta_does_not_know_is_a_failed_login(site: Site) -> N
     site.add()
     (site.folder / "okta-token").write_text("00of-nobody-at-all")
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert ran.code == 1
     assert verdicts(ran, Check.OKTA_LOGIN) == ["failed"]
@@ -202,7 +202,7 @@ def test_a_key_that_cannot_be_read_is_a_failed_login_of_that_org_alone(site: Sit
     site.add()
     site.okta_auth = {"method": "private_key_jwt", "client_id": "0oa1", "key_file": "okta-token"}
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert ran.code == 1
     assert [each["check"] for each in ran.json()["findings"] if each["kind"] == "okta"] == [
@@ -234,7 +234,7 @@ def test_a_service_app_is_told_what_its_login_is_worth(
     auth = {"method": "private_key_jwt", "client_id": client_id, "key_file": "okta.pem", "scopes": scopes or granted}
     site.extra = {"okta": {"acme": {"org_url": site.box.okta_url, "auth": auth}}}
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert ran.code == (0 if scope == ["ok"] else 1)
     assert (verdicts(ran, Check.OKTA_LOGIN), verdicts(ran, Check.OKTA_SCOPES)) == ([login], scope)
@@ -246,7 +246,7 @@ def test_a_dead_vault_token_is_a_failed_login(site: Site) -> None:
     site.add()
     (site.folder / "vault-token").write_text("s.nobody-knows-this-one")
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert ran.code == 1
     assert verdicts(ran, Check.VAULT_LOGIN) == ["failed"]
@@ -257,7 +257,7 @@ def test_a_role_without_apps_is_no_success(site: Site) -> None:
     site.add()
     (site.folder / "okta-token").write_text(site.box.okta.add_api_token(role=AdminRole(apps=frozenset())))
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert ran.code == 1
     assert (verdicts(ran, Check.OKTA_ROLE), verdicts(ran, Check.APP)) == (["failed"], ["failed"])
@@ -267,7 +267,7 @@ def test_a_log_that_may_not_be_read_is_a_warning(site: Site) -> None:
     site.add()
     (site.folder / "okta-token").write_text(site.box.okta.add_api_token(role=AdminRole(read_log=False)))
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert (ran.code, verdicts(ran, Check.OKTA_LOG)) == (0, ["warning"])
 
@@ -284,7 +284,7 @@ def test_a_log_that_may_not_be_read_is_a_warning(site: Site) -> None:
 def test_how_the_secret_is_to_be_proven(site: Site, verify: dict[str, str], verdict: str) -> None:
     site.add(verify=verify)
 
-    assert verdicts(site.run("preflight", "-o", "json"), Check.VERIFICATION) == [verdict]
+    assert verdicts(site.run("doctor", "--preflight", "-o", "json"), Check.VERIFICATION) == [verdict]
 
 
 def test_a_mount_of_version_1_is_a_failure_of_the_targets_there(site: Site) -> None:
@@ -293,7 +293,7 @@ def test_a_mount_of_version_1_is_a_failure_of_the_targets_there(site: Site) -> N
     site.add("portal")
     site.targets["portal"]["write_to"] = [{"mount": "old", "path": "portal/okta"}]
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert verdicts(ran, Check.MOUNT) == ["ok", "failed"]
     assert [each["about"] for each in found(ran, Check.EXPIRY)] == ["billing"]
@@ -305,7 +305,7 @@ def test_what_an_operator_set_on_the_mount_is_found(site: Site) -> None:
     config.max_versions = 2
     config.delete_after = timedelta(hours=1)
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert (verdicts(ran, Check.EXPIRY), verdicts(ran, Check.VERSIONS)) == (["failed"], ["warning"])
 
@@ -315,7 +315,7 @@ def test_a_directory_that_cannot_be_written_is_a_failure(site: Site, monkeypatch
     (site.folder / "taken").write_text("a file")
     monkeypatch.setenv("STATE_DIRECTORY", str(site.folder / "taken"))
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert (ran.code, verdicts(ran, Check.PLACE)) == (1, ["failed"])
 
@@ -324,7 +324,7 @@ def test_a_clock_that_is_wrong_is_found_on_both_sides(site: Site) -> None:
     site.add()
     site.box.clock.advance(TWO_HOURS)
 
-    ran = site.run("preflight", "-o", "json")
+    ran = site.run("doctor", "--preflight", "-o", "json")
 
     assert (verdicts(ran, Check.OKTA_CLOCK), verdicts(ran, Check.VAULT_CLOCK)) == (["warning"], ["warning"])
 
@@ -346,7 +346,7 @@ def test_a_certificate_is_looked_at_before_anything_is_asked(
             document["okta"]["acme"]["ca_file"] = document["vaults"]["main"]["ca_file"] = str(tls.cert)
         site.extra = {"okta": document["okta"], "vaults": document["vaults"]}
 
-        ran = site.run("preflight", "-o", "json")
+        ran = site.run("doctor", "--preflight", "-o", "json")
 
         told = [*verdicts(ran, Check.OKTA_TLS), *verdicts(ran, Check.VAULT_TLS)]
         assert told == (["warning"] * 2 if trusted else ["failed"] * 2)  # it ends tomorrow
@@ -386,7 +386,7 @@ def test_a_fleet_is_looked_at_within_okta_share_of_the_small_bucket(
         for number in range(50):
             site.add(f"app-{number}")
 
-        ran = site.run("preflight", "-o", "json")
+        ran = site.run("doctor", "--preflight", "-o", "json")
 
         assert set(verdicts(ran, Check.APP)) == {"ok"}
         assert box.okta.calls["apps"] == 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 LOCKS = [ROOT / "requirements" / name for name in ("build.txt", "run.txt", "dev.txt")]
 MODULES = {file.relative_to(ROOT).as_posix(): file for file in sorted((ROOT / "rotator").rglob("*.py"))}
-MAY_REVEAL = ("rotator/adapters/", "rotator/sandbox/", "rotator/core/secret_value.py")
+MAY_REVEAL = ("rotator/adapters/", "rotator/sandbox/", "rotator/core/secret_value.py", "rotator/core/disguise.py")
 ABSOLUTE = re.compile(r"(?i)https?:|git\+|file:|@ |--(extra-)?index-url|--find-links|--trusted-host|(?<!\S)(-i|-f|-e) ")
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rotator.core.changes import Change, Heard
+from rotator.core.diagnosis.evidence import Trace, Traces
 from rotator.core.model import (
     App,
     AppId,
@@ -70,6 +71,7 @@ class Event:
     app: AppId
     secret: SecretId
     actor: str
+    hash: str = ""
 
 
 @dataclass(slots=True)
@@ -201,7 +203,7 @@ class FakeOkta:
         if found.status is SecretStatus.ACTIVE:
             raise RefusedError("You can't delete an active client secret.", code="still_active")
         self._app(app).secrets.remove(found)
-        self._note("delete", app, secret)
+        self._note("delete", app, found)
 
     # --- TokenEndpoint --------------------------------------------------------------------------------------
 
@@ -233,6 +235,19 @@ class FakeOkta:
         )
         return Heard(changes, f"{self.cursors}:{len(self.events)}", continued=known or cursor is None)
 
+    async def traces(self, app: App, value: SecretValue, since: datetime) -> Traces:
+        """Return what became of the app's secrets; who else used a value is not written down here."""
+        if not self.shows_log:
+            raise RefusedError("You do not have permission to access the feature", code="E0000006", hint="A role.")
+        seen = [event for event in reversed(self.events) if event.app == app.id and event.at >= since]
+        return Traces(tuple(self._trace(event) for event in seen), whole=True)
+
+    async def requests(self, app: App, since: datetime) -> Traces:
+        """Return nothing: requests are not written down here."""
+        if not self.shows_log:
+            raise RefusedError("You do not have permission to access the feature", code="E0000006", hint="A role.")
+        return Traces((), whole=True)
+
     # --- Inside ---------------------------------------------------------------------------------------------
 
     def _app(self, app: AppId) -> HeldApp:
@@ -261,14 +276,14 @@ class FakeOkta:
         now = self._now()
         secret = HeldSecret(SecretId(f"ocs{self._made:017d}"), value, SecretStatus.ACTIVE, now, now)
         held.secrets.append(secret)
-        self._note("create", held.app.id, secret.id)
+        self._note("create", held.app.id, secret)
         return secret
 
     def _switch(self, app: AppId, secret: SecretId, status: SecretStatus) -> HeldSecret:
         found = self._secret(app, secret)
         if found.status is not status:
             found.status, found.changed = status, self._now()
-            self._note("activate" if status is SecretStatus.ACTIVE else "deactivate", app, secret)
+            self._note("activate" if status is SecretStatus.ACTIVE else "deactivate", app, found)
         return found
 
     def _verdict(self, app: App, value: SecretValue, settings: VerifySettings) -> tuple[ProofLevel, str]:
@@ -298,8 +313,12 @@ class FakeOkta:
         names = frozenset({event.app, held.app.client_id} if held and held.app.client_id else {event.app})
         return Change(f"event{number}", event.act, event.at.isoformat(), names)
 
-    def _note(self, act: str, app: AppId, secret: SecretId) -> None:
-        self.events.append(Event(self._clock.now(), act, app, secret, self._actor))
+    def _trace(self, event: Event) -> Trace:
+        return Trace(event.at, ours=event.actor == US, deletion=event.act == "delete", hashes=frozenset({event.hash}))
+
+    def _note(self, act: str, app: AppId, secret: HeldSecret) -> None:
+        hashed = self._hash_of(secret.value.reveal())
+        self.events.append(Event(self._clock.now(), act, app, secret.id, self._actor, hashed))
 
     def _now(self) -> datetime:
         return self._clock.now().replace(microsecond=0)  # Okta keeps whole seconds
