@@ -1,6 +1,6 @@
 # What rotator may do in Vault or OpenBao, and nothing else:   vault policy write rotator policy.hcl
 #
-# The paths are those of config/rotator.yaml: consumers read kv/billing/okta and kv/portal/okta, new values wait under
+# The paths are those of the targets in config/rotator.yaml: consumers read kv/billing/okta and kv/portal/okta, new values wait under
 # secret/rotator/staging. `rotator policy vault` prints the same for your configuration, `rotator doctor --preflight` says what
 # your token lacks or has too much of. Where apps follow a convention, `+` stands for one segment: kv/data/+/okta.
 # tests/deploy/test_vault_policy.py lets two apps live through a whole rotation under exactly this policy, and holds

@@ -62,12 +62,13 @@ def _hcl(settings: Settings, vault: Vault) -> str:
     from rotator.core.vault_rights import as_hcl, consumer_patterns, least_policy
 
     targets = [target for target in settings.targets if target.vault == vault.alias]
+    selections = [each for each in settings.selections if each.target.vault == vault.alias]
     within = f", in its namespace {vault.namespace}" if vault.namespace else ""
     head = (
         f"# What rotator needs in the Vault {vault.alias} ({vault.address}){within}.\n"
-        f"# For {len(targets)} of its targets; another target is another pair of lines.\n\n"
+        f"# For {len(targets)} targets and {len(selections)} selections; another one is another pair of lines.\n\n"
     )
-    return head + as_hcl(least_policy(consumer_patterns(targets), vault.staging))
+    return head + as_hcl(least_policy(consumer_patterns(targets, selections), vault.staging))
 
 
 def _set_up(settings: Settings, org: Org) -> str:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rotator.core.model import KvPath
+from rotator.core.selection import APP_ID, CLIENT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rotator.core.model import Target
+    from rotator.core.selection import Selection
 
 WHY_CONSUMERS = ("What consumers read. `create` is for a path that was never written, `update` for every rotation.",)
 WHY_STAGING = (
@@ -77,9 +79,19 @@ ON_ITSELF = (
 )
 
 
-def consumer_patterns(targets: Iterable[Target]) -> tuple[KvPath, ...]:
-    """Return the places that a policy names for what these targets' consumers read, each once."""
-    return tuple(dict.fromkeys(target.consumer for target in targets))
+def consumer_patterns(targets: Iterable[Target], selections: Iterable[Selection] = ()) -> tuple[KvPath, ...]:
+    """Return the places that a policy names for what these consumers read, each once.
+
+    Of a selection it is a pattern: `+` is one segment, whatever it is (contracts: Vault 4).
+    """
+    patterns = (_pattern(selection.target.consumer) for selection in selections)
+    return tuple(dict.fromkeys((*(target.consumer for target in targets), *patterns)))
+
+
+def _pattern(path: KvPath) -> KvPath:
+    of_an_app = (APP_ID, CLIENT_ID)
+    segments = ("+" if any(each in part for each in of_an_app) else part for part in path.path.split("/"))
+    return KvPath(path.mount, "/".join(segments))
 
 
 def least_policy(consumers: Sequence[KvPath], staging: KvPath) -> tuple[Section, ...]:

@@ -54,6 +54,19 @@ def test_a_policy_names_the_paths_of_the_targets_and_the_staging_prefix(site: Si
     assert len(rules) == len(set(rules)) == 11
 
 
+def test_a_selection_is_a_pattern_with_one_segment_for_each_id(site: Site) -> None:
+    site.selections = {
+        name: {"where": {"label": f"{name}-*"}, "write_to": [{"mount": "kv", "path": path}]}
+        for name, path in (("svc", "apps/{app_id}/okta"), ("partner", "partners/okta-{client_id}"))
+    }
+    ran = printed(site, "vault")
+
+    assert ran.code == 0
+    for place in ("apps/+/okta", "partners/+"):
+        assert f'path "kv/data/{place}" {{ capabilities = ["create", "read", "update"] }}' in ran.out
+        assert f'path "kv/metadata/{place}" {{ capabilities = ["read"] }}' in ran.out
+
+
 def test_a_policy_is_for_one_vault_and_its_targets(site: Site) -> None:
     two_of_each(site)
 
@@ -119,6 +132,6 @@ def test_without_a_target_there_is_still_a_policy_for_staging(site: Site) -> Non
     ran = printed(site, "vault")
 
     assert ran.code == 0
-    assert "For 0 of its targets" in ran.out
+    assert "For 0 targets and 0 selections" in ran.out
     assert "What consumers read" not in ran.out
     assert 'path "secret/destroy/rotator/staging/*" { capabilities = ["update"] }' in ran.out
