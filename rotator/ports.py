@@ -51,6 +51,11 @@ class Clock(Protocol):
 class OktaAdmin(Protocol):
     """The apps of one Okta org and their secrets, as an administrator sees them (contracts: Okta 1, 3)."""
 
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far our clock was ahead of Okta's when it last answered; nothing if it did not say."""
+        ...
+
     async def get_app(self, app: AppId) -> App | None:
         """Return the app; None if there is none, or none that our role may see."""
         ...

@@ -25,6 +25,7 @@ from rotator.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from datetime import timedelta
 
     from rotator.adapters.okta_answers import Answer, Page
     from rotator.adapters.okta_sdk import NarrowClient
@@ -43,6 +44,11 @@ class OktaSdkAdmin:
         """Talk through `session`; whoever made it closes it."""
         self._session = session
         self._org = session.connection.host
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far our clock was ahead of Okta's when it last answered."""
+        return self._session.clock_ahead
 
     async def get_app(self, app: AppId) -> App | None:
         """Return the app; None if there is none."""

@@ -14,6 +14,8 @@ import random
 from collections import deque
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from rotator.core.budget import Bucket, Share, Shares, bucket_of, haste
@@ -21,7 +23,7 @@ from rotator.errors import RateLimitedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from rotator.core.budget import Window
     from rotator.ports import Clock
@@ -79,6 +81,7 @@ class OktaPace:
         self._shares = shares or Shares()
         self._sleep = sleep
         self._lines: dict[str, _Line] = {}
+        self.ahead = timedelta(0)  # of Okta's clock, ours was, when it last answered
 
     @asynccontextmanager
     async def turn(self, path: str) -> AsyncIterator[Turn]:
@@ -144,8 +147,16 @@ class OktaPace:
             line.bucket.lost(now)
         else:
             status, headers = turn.answer
+            self.ahead = _ahead(now, headers)
             line.bucket.answered(status, headers, now=now, spread=random.random())  # noqa: S311 -- jitter
         line.stir()
+
+
+def _ahead(now: datetime, headers: Mapping[str, str]) -> timedelta:
+    try:
+        return now - parsedate_to_datetime(headers.get("date", "")).astimezone(UTC)
+    except ValueError:  # it does not say
+        return timedelta(0)
 
 
 class _Line:

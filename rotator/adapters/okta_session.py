@@ -21,6 +21,7 @@ from rotator.errors import RateLimitedError, RefusedError, UnavailableError, Unk
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import timedelta
 
     import aiohttp
 
@@ -86,6 +87,11 @@ class OktaSession:
     def windows(self) -> dict[str, Window]:
         """What the last answers said of each rate-limit bucket, where they said something."""
         return self._pace.windows
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far our clock was ahead of Okta's when it last answered."""
+        return self._pace.ahead
 
     async def aclose(self) -> None:
         """Close the connections."""

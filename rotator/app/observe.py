@@ -120,6 +120,7 @@ class View:
             asked=dict(self.asked),
             attempted_at=self._attempted_at,
             told=self._told,
+            clock_ahead=self._world.okta.clock_ahead,
             unreadable=self._unreadable,
         )
 

@@ -159,6 +159,7 @@ class Block(enum.Enum):
     REFUSED = "refused although active"
     SLOTS_FULL = "both slots taken"
     CAP = "daily cap reached"
+    CLOCK = "our clock is ahead"
 
 
 @dataclass(frozen=True, slots=True)

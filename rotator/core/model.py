@@ -367,4 +367,5 @@ class Snapshot:
     asked: Mapping[SecretId, bool] = field(default_factory=dict)  # did we deactivate it? as far as we asked
     attempted_at: datetime | None = None  # the last time at which a create of the staged value may have been sent
     told: bool = False  # a person named this target in the command
+    clock_ahead: timedelta = timedelta(0)  # ours, of Okta's
     unreadable: str | None = None  # a record at one of our paths that cannot be used, and why

@@ -13,6 +13,7 @@ Numbers in the names of the rows are those of the table in ARCHITECTURE.md.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rotator.core.actions import (
@@ -55,6 +56,9 @@ if TYPE_CHECKING:
     from rotator.core.model import Snapshot
 
 
+CLOCKS_DIFFER = timedelta(hours=2)  # more than any drift; every span that a policy may set is longer, or does no harm
+
+
 def next_action(seen: Snapshot, now: datetime) -> Action:
     """Return the one thing to do next for this target."""
     facts = Facts(seen, now)
@@ -69,6 +73,18 @@ def paused(facts: Facts) -> Action | None:
     if facts.staging.paused is None:
         return None
     return Rest(None, Waiting.PAUSED, facts.staging.paused)
+
+
+def clock_ahead(facts: Facts) -> Action | None:
+    """Row 1b: by our clock everything is older than it is. Nothing falls due, and nothing ends, for that."""
+    ahead = facts.seen.clock_ahead
+    if ahead < CLOCKS_DIFFER:
+        return None
+    return Blocked(
+        Block.CLOCK,
+        f"our clock is {_span(ahead)} ahead of Okta's",
+        "Set the clock of this machine; it goes on by itself then.",
+    )
 
 
 def not_ours_to_rotate(facts: Facts) -> Action | None:
@@ -303,6 +319,7 @@ def rest(facts: Facts) -> Rest:
 
 ROWS: tuple[Callable[[Facts], Action | None], ...] = (
     paused,
+    clock_ahead,
     not_ours_to_rotate,
     consumer_path_lost,
     was_promoted,
@@ -325,6 +342,10 @@ def _next_of(facts: Facts, leaving: Leaving) -> Action | None:
     if leaving.secret.active:
         return switch_off(facts, leaving)
     return Rest(leaving.soak_ends(facts.policy), Waiting.SOAK)
+
+
+def _span(ahead: timedelta) -> str:
+    return f"{ahead.days} days" if ahead.days > 1 else f"{ahead.total_seconds() / 3600:.0f} hours"
 
 
 def _said(facts: Facts) -> str:

@@ -31,6 +31,8 @@ class Noting:
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self.inner, name)
+        if not callable(real):
+            return real
 
         async def noting(*args: Any, **kwargs: Any) -> Any:
             self.noted.append((name, haste()))

@@ -229,3 +229,18 @@ async def test_the_wait_for_a_turn_is_not_counted_against_the_time_for_an_answer
         async with in_time(timedelta(seconds=0.05)), bench.pace.turn(SECRETS):
             await asyncio.sleep(5)
     assert bench.refused == 0
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead"),
+    [
+        pytest.param(NOON - timedelta(days=400), timedelta(days=400), id="ours has jumped ahead"),
+        pytest.param(NOON + timedelta(hours=1), timedelta(hours=-1), id="theirs is ahead"),
+        pytest.param(None, timedelta(0), id="it does not say"),
+    ],
+)
+async def test_it_is_known_how_far_our_clock_is_ahead(bench: Bench, date: datetime | None, ahead: timedelta) -> None:
+    async with bench.pace.turn(SECRETS) as turn:
+        turn.answered(200, {"date": format_datetime(date, usegmt=True)} if date else {})
+
+    assert bench.pace.ahead == ahead

@@ -474,6 +474,20 @@ def minutes(count: float) -> timedelta:
             "the daily cap stops a loop",
         ),
         case(
+            replace(seen(OLD_A, vault=consumer(V1A)), clock_ahead=timedelta(days=400)),
+            Blocked(
+                Block.CLOCK,
+                "our clock is 400 days ahead of Okta's",
+                "Set the clock of this machine; it goes on by itself then.",
+            ),
+            "row 1b: by a clock that is far ahead nothing falls due",
+        ),
+        case(
+            replace(seen(OLD_A, vault=consumer(V1A)), clock_ahead=timedelta(minutes=119)),
+            Stage(Reason.EXPIRED),
+            "row 1b: a clock that is somewhat ahead does no harm",
+        ),
+        case(
             seen(OLD_A, vault=consumer(V1A), proofs={A: REFUSED}),
             Blocked(
                 Block.REFUSED,

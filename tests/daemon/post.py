@@ -45,6 +45,8 @@ class Switch:
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._inner, name)
+        if not callable(real):
+            return real
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             self.asked.append(name)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Act = Callable[[Reader], None]
 
 UNKNOWN = "unknown-to-okta-and-to-us"
+APART = timedelta(hours=5)  # the two clocks
 
 
 class Predicament(NamedTuple):
@@ -130,6 +131,14 @@ def _cap_raised(reader: Reader) -> None:
     config.write_text(config.read_text().replace("mode: auto", "mode: auto, daily_cap: 5"))
 
 
+def _okta_behind(reader: Reader) -> None:
+    reader.box.clock.advance(-APART)
+
+
+def _okta_in_time(reader: Reader) -> None:
+    reader.box.clock.advance(APART)
+
+
 def _app_off(reader: Reader) -> None:
     reader.box.okta.deactivate_app_by_admin(reader.app)
 
@@ -178,4 +187,5 @@ PREDICAMENTS = {
     "refused although active": Predicament(_refused, _accepted),
     "both slots taken": Predicament(_crowded, _less_crowded),
     "daily cap reached": Predicament(_at_the_cap, _cap_raised),
+    "our clock is ahead": Predicament(_okta_behind, _okta_in_time),
 }

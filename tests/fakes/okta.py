@@ -92,6 +92,7 @@ class FakeOkta:
         self.unique_values = False  # within an app; Okta's rule is not known
         self.server_answers = True  # the token endpoint; else every proof is inconclusive
         self.shows_log = True  # to our role
+        self.clock_ahead = timedelta(0)  # of ours, theirs is not
         self.cursors = 0  # raise it, and those that were given are not taken any more
         self._clock = clock
         self._hash_of = hash_of

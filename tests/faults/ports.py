@@ -26,7 +26,7 @@ from tests.app.small_world import SureLease
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from rotator.core.changes import Heard
     from rotator.ports import Lease
@@ -161,6 +161,10 @@ class GatedOkta:
 
     def __init__(self, okta: FakeOkta, gate: Gate, clock: ManualClock, *, sent: Callable[[str, bool], None]) -> None:
         self._okta, self._gate, self._clock, self._sent = okta, gate, clock, sent
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        return self._okta.clock_ahead
 
     async def get_app(self, app: AppId) -> App | None:
         self._gate.read()
