@@ -98,6 +98,8 @@ async def carry_on(
     view = View(target, world, told=told or force, tries={} if tries is None else tries)
     hands_off = dry_run or target.policy.mode is Mode.OBSERVE
     one_pass = _Pass(view, world, hands_off=hands_off, turn=turn, deadline=deadline, told=told or force)
+    if force:  # a person waits
+        one_pass.share = Share.URGENT
     try:
         if one_pass.hands_off:
             return await one_pass.run(force=force)

@@ -243,7 +243,6 @@ class Control:
 
     async def _release(self, peer: Peer, say: Say) -> int:
         await self.desk.release(peer.name)
-        self.desk.wake(one.target.name for one in self.desk.vitals.targets())
         await say({"kind": DAEMON, **_daemon(self.desk.vitals)})
         return 0
 

@@ -222,6 +222,18 @@ async def test_a_brake_that_is_set_meanwhile_stops_what_comes_after(small: Small
         assert small.current(targets[0]) == OLD
 
 
+async def test_who_was_held_back_is_looked_at_as_soon_as_somebody_releases_it(small: SmallWorld) -> None:
+    targets, state = fleet(small, 6, age=DUE), lost(small)
+    async with Post(small, targets, state=state) as post:
+        await post.tick()
+        assert all(small.current(target) == OLD for target in targets)
+        await state.member("me", {}).brakes.release("me", small.clock.now())
+        post.loop.released()
+        await post.settle()
+
+        assert all(small.current(target) != OLD for target in targets)
+
+
 # --- the queue --------------------------------------------------------------------------------------------------
 
 
