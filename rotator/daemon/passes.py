@@ -114,10 +114,13 @@ class Passes:
         self._told = {name: told for name, told in self._told.items() if name in names}
 
     async def make(self, name: str) -> None:
-        """Make a pass over the target of that name, unless there is none or one is being made."""
+        """Make a pass over the target of that name, if there is one; the one that is being made will do as well."""
         pulse = self._around.pulse
         target, task = pulse.targets.get(name), asyncio.current_task()
-        if target is None or task is None or name in self.under_way:
+        if (same := self.under_way.get(name)) is not None:
+            await asyncio.wait({same})
+            return
+        if target is None or task is None:
             return
         sent = name in pulse.under_way
         self.under_way[name] = task
