@@ -105,6 +105,14 @@ def test_the_credentials_are_those_of_the_example(unit: Path, tmp_path: Path) ->
     assert loaded(CONFIG / "systemd.yaml", tmp_path).warnings == ()
 
 
+def test_a_command_beside_the_units_gets_what_they_get() -> None:
+    (command,) = re.findall(r"systemd-run (.*?)/opt/rotator", (DEPLOY / "README.md").read_text(), re.DOTALL)
+    given = re.findall(r"-p (\S+)=(\S+)", command)
+
+    assert len(given) == 6
+    assert set(given) <= set(settings_of(DAEMON)) & set(settings_of(PASS))
+
+
 @SERVICES
 @pytest.mark.parametrize(
     ("name", "value"),
