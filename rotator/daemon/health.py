@@ -160,7 +160,7 @@ async def _send(state: h11.Connection, writer: asyncio.StreamWriter, answer: Ans
 
 
 def _away(vitals: Vitals) -> Iterator[str]:
-    """Say which org or Vault cannot be worked with. Not why: that is for the log, which fewer people may read."""
+    """Say what cannot be worked with: an org, a Vault, the state. Not why: fewer people may read the log."""
     for side, reach in vitals.reach.items():
         if not reach.fine:
             yield f"{side.kind} {side.alias}: {reach.condition.value} since {reach.since:%Y-%m-%dT%H:%M:%SZ}\n"

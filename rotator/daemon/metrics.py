@@ -1,5 +1,6 @@
 """What Prometheus reads: moments, never ages, so that a value stays true between two scrapes.
 
+* What another member found out, or was known before a restart, counts as a look of our own: the newest look is shown.
 * A moment that was seen is kept while looking fails: an outage must not hide that something is overdue.
 * A target without such a moment has no sample, never a zero.
 * Counters begin with the process, at zero where their labels are known beforehand.
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rotator.app.rotate import Outcome, Step
+    from rotator.core.agenda import LastLook
     from rotator.daemon.vitals import Vitals
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -38,7 +40,7 @@ Sample = tuple[dict[str, str], float]
 
 @dataclass(slots=True)
 class Tally:
-    """What passes have shown since the daemon began. Whoever carries a target on tells it the outcome."""
+    """What passes have shown. Whoever carries a target on tells it the outcome; the looks of others are taken up."""
 
     rotations: Counter[tuple[str, str]] = field(default_factory=Counter)  # by target and outcome
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)  # by step and reason
@@ -60,6 +62,15 @@ class Tally:
                     self.succeeded[name] = now
             case Blocked():
                 _keep(self.due, name, None)
+
+    def looked(self, name: str, look: LastLook | None) -> None:
+        """Keep the moments that the last look has shown, whoever looked. One that failed may have seen nothing."""
+        if look is None or look.result == "error":
+            return
+        _keep(self.created, name, look.secret_created)
+        _keep(self.due, name, look.until)
+        if look.result == "resting" and look.waiting != Waiting.VERIFICATION.value:
+            self.succeeded[name] = look.at
 
     def _count(self, outcome: Outcome) -> None:
         for step in outcome.steps:
@@ -108,6 +119,7 @@ def exposition(vitals: Vitals, tally: Tally, logins: Mapping[str, datetime | Non
     targets = []
     for each in vitals.targets():
         targets.append(each)
+        tally.looked(each.target.name, each.last)
         yield ""
     states = Counter(each.state for each in targets)
     version = {"version": __version__, "python": platform.python_version()}
@@ -119,9 +131,10 @@ def exposition(vitals: Vitals, tally: Tally, logins: Mapping[str, datetime | Non
     yield from _gauge(
         "targets", "Targets by how they stand.", [({"state": state.value}, states[state]) for state in State]
     )
+    yield from _gauge("brake", "1 while everything is only looked at.", [({}, vitals.brake is not None)])
     yield from _gauge(
         "reachable",
-        "1 for an org or a Vault that can be worked with, 0 for one that is away, sealed or refuses us.",
+        "1 for an org, a Vault or the state database that can be worked with, 0 if it is away, sealed or refuses us.",
         [({"kind": side.kind, "alias": side.alias}, reach.fine) for side, reach in vitals.reach.items()],
     )
     yield from _gauge(

@@ -16,11 +16,13 @@ import pytest
 
 from rotator.app.rotate import Outcome, Step, carry_on
 from rotator.core import actions as do
-from rotator.core.agenda import Entry, State
+from rotator.core.actions import Waiting
+from rotator.core.agenda import Entry, LastLook, State
 from rotator.core.model import Mode, Policy, Reason
+from rotator.core.survey import new_state
 from rotator.daemon.health import AT_ONCE, LONGEST_HEAD, PIECE, Health
 from rotator.daemon.metrics import CONTENT_TYPE, Tally, exposition
-from rotator.daemon.vitals import Condition, Pulse, Reach, Side, Vitals
+from rotator.daemon.vitals import STATE, Condition, Pulse, Reach, Side, Vitals
 from rotator.errors import (
     BusyError,
     ConfigError,
@@ -413,6 +415,74 @@ def test_what_can_be_worked_with_is_1(daemon: Daemon) -> None:
         'reachable{kind="okta",alias="acme"} 1',
         'reachable{kind="vault",alias="main"} 0',
     ]
+
+
+def test_the_state_database_is_a_side_like_the_others(daemon: Daemon) -> None:
+    daemon.pulse.reach[STATE] = Reach(Condition.UNREACHABLE, NOON)
+
+    assert daemon.samples("reachable") == ['reachable{kind="state",alias="database"} 0']
+    assert daemon.ticked().says("/readyz")[1] == "ready\nstate database: unreachable since 2026-11-23T12:00:00Z\n"
+
+
+def test_the_brake_is_1_while_it_is_on(daemon: Daemon) -> None:
+    released = daemon.samples("brake")
+    daemon.pulse.brake = new_state(NOON)
+
+    assert (released, daemon.samples("brake")) == (["brake 0"], ["brake 1"])
+
+
+def looked(result: str = "resting", waiting: Waiting = Waiting.NEXT_ROTATION, **shown: Any) -> LastLook:
+    return LastLook(NOON, result, waiting=waiting.value, **shown)
+
+
+def moments(daemon: Daemon) -> dict[str, float]:
+    return {
+        name: float(line.rpartition(" ")[2])
+        for name in ("secret_created", "next_step", "last_success")
+        for line in daemon.samples(f"{name}_timestamp_seconds")
+    }
+
+
+def test_a_look_of_another_member_or_from_before_the_start_counts_as_our_own(daemon: Daemon) -> None:
+    made, until = NOON - 10 * DAY, NOON + 80 * DAY
+    daemon.add("a")
+    daemon.tally.due["a"] = NOON - DAY  # what we saw ourselves, before another member rotated it
+    daemon.pulse.last["a"] = looked(secret_created=made, until=until)
+
+    assert moments(daemon) == {
+        "secret_created": made.timestamp(),
+        "next_step": until.timestamp(),
+        "last_success": NOON.timestamp(),
+    }
+
+
+@pytest.mark.parametrize(
+    ("look", "shown"),
+    [
+        pytest.param(looked("error"), {"secret_created", "next_step", "last_success"}, id="what was seen is kept"),
+        pytest.param(
+            looked("blocked", secret_created=NOON),
+            {"secret_created", "last_success"},
+            id="blocked: a person has to act",
+        ),
+        pytest.param(looked(), {"last_success"}, id="nothing is alive, and nothing is due"),
+    ],
+)
+def test_a_later_look_shows_what_it_saw(daemon: Daemon, look: LastLook, shown: set[str]) -> None:
+    daemon.add("a")
+    daemon.pulse.last["a"] = looked(secret_created=NOON - DAY, until=NOON + DAY)
+    daemon.metrics()
+
+    daemon.pulse.last["a"] = look
+
+    assert moments(daemon).keys() == shown
+
+
+def test_a_value_that_is_still_to_be_proven_is_no_success(daemon: Daemon) -> None:
+    daemon.add("a")
+    daemon.pulse.last["a"] = looked(waiting=Waiting.VERIFICATION, until=NOON)
+
+    assert moments(daemon).keys() == {"next_step"}
 
 
 def test_a_label_cannot_break_out(daemon: Daemon) -> None:

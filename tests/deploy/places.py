@@ -20,7 +20,7 @@ BESIDE = (
     *(f"okta-{org}.pem" for org in ("preview", "production")),
     *(f"{org}-{what}" for org in ("preview", "production") for what in ("role-id", "secret-id")),
 )
-MOUNTED = ("okta/key.pem", "vault/token")
+MOUNTED = ("okta/key.pem", "vault/token", "state/password")
 VARIABLES = ("OKTA_ROTATOR_KEY", "VAULT_ID_TOKEN")
 
 

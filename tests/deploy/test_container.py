@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ BUILD, FINAL = (part.splitlines() for part in "\n".join(STEPS).split("FROM ")[1:
 def test_what_is_copied_is_there() -> None:
     copied = [word for line in BUILD if line.startswith("COPY ") for word in line.split()[1:-1]]
 
-    assert {"requirements/run.txt", "requirements/build.txt", "pyproject.toml", "rotator"} <= set(copied)
+    assert {"requirements/postgres.txt", "requirements/build.txt", "pyproject.toml", "rotator"} <= set(copied)
     assert [name for name in copied if not (ROOT / name).exists()] == []
 
 
@@ -38,6 +39,17 @@ def test_what_is_installed_is_locked_and_not_compiled(line: str) -> None:
     pinned = re.findall(r"^[a-z0-9][a-z0-9._-]*==.*$", (ROOT / lock).read_text(), re.MULTILINE)
     assert pinned
     assert all(pin.endswith("\\") for pin in pinned), "each is followed by its hashes"
+
+
+def test_the_image_has_all_that_the_program_and_its_extra_need() -> None:
+    (lock,) = (line.split()[-1] for line in BUILD if "--python /opt/rotator" in line and "-r requirements" in line)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["postgres"]]
+    names = {re.split(r"[<>=!~\[; ]", one)[0].lower() for one in needed}
+
+    pinned = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE))
+    assert "procrastinate" in names
+    assert {name.replace(".", "-") for name in names} <= {name.replace(".", "-") for name in pinned}
 
 
 def test_the_last_stage_has_no_root_no_tools_and_no_shell_form() -> None:

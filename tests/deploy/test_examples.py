@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from rotator.core.admission import Limits
 from rotator.core.model import Mode
 from rotator.core.selection import Newcomers
 from rotator.settings import (
@@ -40,7 +42,7 @@ KEY, TOKEN = PrivateKeyJwtAuth, SswsAuth
             {"preview": KEY, "production": KEY},
             {"preview": AppRoleAuth, "production": AppRoleAuth},
             1,
-            None,
+            Listen("127.0.0.1", 8321),
         ),
     ],
 )
@@ -84,6 +86,39 @@ def test_two_orgs_share_nothing(tmp_path: Path) -> None:
     assert first.label == second.label
     assert (first.newcomers, second.newcomers) == (Newcomers.POLICY, Newcomers.OBSERVE)
     assert {vault.namespace for vault in settings.vaults.values()} == {"platform/preview", "platform/production"}
+
+
+def test_two_thousand_apps_do_not_begin_at_once(tmp_path: Path) -> None:
+    settings = loaded(CONFIG / "two-orgs.yaml", tmp_path)
+    preview, production = (each.target.policy for each in settings.selections)
+
+    assert settings.selections[1].max_matches == 2000
+    assert production.backlog_spread
+    assert production.wave
+    per_day = 2000 / production.backlog_spread.days
+    waves_a_day = timedelta(hours=8) * 4 / 7 / production.wave.spacing  # in its windows
+    assert per_day < waves_a_day * production.wave.size, "the backlog goes faster than it comes"
+    assert production.calendar.blackouts
+    assert preview.wave is None
+    assert not production.calendar.is_open(datetime(2026, 12, 22, 12, tzinfo=UTC))
+    assert settings.limits == Limits(urgent_at_once=10, urgent_share=0.01, failures=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "shared", "named"),
+    [
+        pytest.param("kubernetes.yaml", True, True, id="pods share a PostgreSQL"),
+        pytest.param("systemd.yaml", False, True, id="daemon and timer share a file"),
+        pytest.param("two-orgs.yaml", False, False, id="a daemon makes its own"),
+        pytest.param("small-team.yaml", False, False, id="cron needs none"),
+        pytest.param("ci.yaml", False, False, id="nothing is kept between two runs of a pipeline"),
+    ],
+)
+def test_the_state_lies_where_whoever_needs_it_finds_it(tmp_path: Path, name: str, shared: bool, named: bool) -> None:
+    settings = loaded(CONFIG / name, tmp_path)
+
+    assert (settings.state.shared, settings.state.named) == (shared, named)
+    assert settings.several == shared
 
 
 def test_the_proxy_is_for_okta_alone(tmp_path: Path) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 import shutil
 import subprocess
+import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rotator.cli.main import COMMANDS
+from rotator.sandbox.world import Sandbox
+from rotator.settings.places import state_url
 from tests.deploy.places import CONFIG, DEPLOY, loaded
+from tests.entry.daemon import Daemon
+from tests.entry.site import Site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +29,19 @@ DAEMON, PASS, TIMER = (
 SERVICES = pytest.mark.parametrize("unit", [DAEMON, PASS], ids=["the daemon", "one pass"])
 COMMON_FROM = "DynamicUser"  # from here on the two services are the same
 
+# The kernel's own part of MemoryDenyWriteExecute=, UMask= and LimitCORE=, taken on before the program begins.
+GET_MDWE = 66
+HARDENED = """
+import ctypes, os, resource, sys
+assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0
+os.umask(0o077)
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+os.execv(sys.executable, [sys.executable, "-m", "rotator", *sys.argv[1:]])
+"""
+
+needs_mdwe = pytest.mark.skipif(
+    ctypes.CDLL(None).prctl(GET_MDWE, 0, 0, 0, 0) < 0, reason="the kernel is too old to deny it without systemd"
+)
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 
 
@@ -85,6 +105,14 @@ def test_the_credentials_are_those_of_the_example(unit: Path, tmp_path: Path) ->
     assert loaded(CONFIG / "systemd.yaml", tmp_path).warnings == ()
 
 
+def test_a_command_beside_the_units_gets_what_they_get() -> None:
+    (command,) = re.findall(r"systemd-run (.*?)/opt/rotator", (DEPLOY / "README.md").read_text(), re.DOTALL)
+    given = re.findall(r"-p (\S+)=(\S+)", command)
+
+    assert len(given) == 6
+    assert set(given) <= set(settings_of(DAEMON)) & set(settings_of(PASS))
+
+
 @SERVICES
 @pytest.mark.parametrize(
     ("name", "value"),
@@ -132,3 +160,45 @@ def test_the_control_socket_lies_in_the_folder_that_systemd_makes(tmp_path: Path
     assert values(DAEMON, "RuntimeDirectory") == ["rotator"]
     assert values(DAEMON, "RuntimeDirectoryMode") == ["0750"]
     assert str(socket) == "/run/rotator/control.sock"
+
+
+@SERVICES
+def test_both_services_keep_their_state_in_the_folder_that_systemd_makes(unit: Path, tmp_path: Path) -> None:
+    """It is named, so that a pass of the timer uses it as well, whether a daemon has made it or not."""
+    state = loaded(CONFIG / "systemd.yaml", tmp_path).state
+
+    assert values(unit, "StateDirectory") == ["rotator"]
+    assert state.named
+    assert state.url == state_url({"STATE_DIRECTORY": "/var/lib/rotator"})
+
+
+@needs_mdwe
+def test_the_hardened_daemon_works_with_the_folders_of_its_unit(tmp_path: Path) -> None:
+    run, state = tmp_path / "run", tmp_path / "state"  # as systemd makes them
+    run.mkdir(mode=0o750)
+    state.mkdir(mode=0o700)
+    socket, database = run / "control.sock", state / "database" / "state.db"
+    environ = {"HOME": str(tmp_path), "STATE_DIRECTORY": str(state), "RUNTIME_DIRECTORY": str(run)}
+    with Sandbox() as box:
+        site = Site(box, tmp_path)
+        site.extra = {"state": {"url": f"sqlite:///{database}"}, "control": {"socket": str(socket)}}
+        app = site.add(age=timedelta(days=10))
+        before = site.fields()["client_secret"]
+
+        def hardened(argv: list[str], daemon: Daemon) -> subprocess.Popen[bytes]:
+            with daemon.log.open("wb") as log:
+                command = [sys.executable, "-c", HARDENED, *argv]
+                return subprocess.Popen(command, env=environ | daemon.environ, stderr=log)
+
+        with Daemon(site, hardened) as daemon:
+            daemon.until_ready().until("brake_released")
+            argv = [sys.executable, "-m", "rotator", *site.argv("rotate", "billing", "--force", "--daemon")]
+            asked = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False, timeout=60)
+            modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (socket, database, database.parent)}
+            assert daemon.stop() == 0
+
+        assert asked.returncode == 0, asked.stderr
+        assert site.works(app)
+        assert site.fields()["client_secret"] != before
+    assert modes == {"control.sock": "0o660", "state.db": "0o600", "database": "0o700"}
+    assert not list(run.iterdir()), "the socket goes with the daemon"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-LOCKS = [ROOT / "requirements" / name for name in ("build.txt", "run.txt", "dev.txt")]
+LOCKS = [ROOT / "requirements" / name for name in ("build.txt", "run.txt", "postgres.txt", "dev.txt")]
 MODULES = {file.relative_to(ROOT).as_posix(): file for file in sorted((ROOT / "rotator").rglob("*.py"))}
 MAY_REVEAL = ("rotator/adapters/", "rotator/sandbox/", "rotator/core/secret_value.py", "rotator/core/disguise.py")
 ABSOLUTE = re.compile(r"(?i)https?:|git\+|file:|@ |--(extra-)?index-url|--find-links|--trusted-host|(?<!\S)(-i|-f|-e) ")
@@ -47,9 +47,18 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def declared() -> set[str]:
+def declared(*extras: str) -> set[str]:
+    """Return what the project declares, and what these extras bring."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {normal(re.split(r"[<>=!~\[; ]", one)[0]) for one in project["dependencies"]}
+    optional = project["optional-dependencies"]
+    each = [*project["dependencies"], *(one for extra in extras for one in optional[extra])]
+    return {normal(re.split(r"[<>=!~\[; ]", one)[0]) for one in each}
+
+
+def test_the_extras_are_those_that_are_looked_at() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert project["optional-dependencies"].keys() == {"postgres"}
 
 
 # --- the locks ----------------------------------------------------------------------------------------------
@@ -68,12 +77,18 @@ def test_each_locked_requirement_is_one_version_with_hashes(lock: Path) -> None:
     assert [line for line in requirements(lock) if not exact.fullmatch(line)] == []
 
 
-def test_every_dependency_is_locked() -> None:
-    assert declared() <= {normal(name) for name, _ in pins(ROOT / "requirements/run.txt")}
+@pytest.mark.parametrize(("lock", "extras"), [("run.txt", ()), ("postgres.txt", ("postgres",))])
+def test_every_dependency_is_locked(lock: str, extras: tuple[str, ...]) -> None:
+    assert declared(*extras) <= {normal(name) for name, _ in pins(ROOT / "requirements" / lock)}
+
+
+def test_an_extra_changes_no_version() -> None:
+    """So that a container may install one lock after the other."""
+    assert pins(ROOT / "requirements/run.txt") <= pins(ROOT / "requirements/postgres.txt")
 
 
 def test_tests_run_with_the_versions_that_the_program_runs_with() -> None:
-    assert pins(ROOT / "requirements/run.txt") <= pins(ROOT / "requirements/dev.txt")
+    assert pins(ROOT / "requirements/postgres.txt") <= pins(ROOT / "requirements/dev.txt")
 
 
 # --- the code -----------------------------------------------------------------------------------------------
@@ -90,8 +105,22 @@ def test_every_package_that_is_imported_is_declared() -> None:
     foreign = named - sys.stdlib_module_names - {"rotator"}
     brings = packages_distributions()
 
-    assert "okta" in foreign
-    assert {name for name in foreign if not declared() & set(map(normal, brings[name]))} == set()
+    assert {"okta", "psycopg"} <= foreign
+    assert {name for name in foreign if not declared("postgres") & set(map(normal, brings[name]))} == set()
+
+
+def test_what_an_extra_brings_is_imported_only_by_what_needs_it() -> None:
+    optional = declared("postgres") - declared()
+    brings = packages_distributions()
+    needs = {
+        path
+        for path, node in everywhere()
+        for name in imported(node)
+        if optional & set(map(normal, brings.get(name.partition(".")[0], ())))
+    }
+
+    assert "psycopg" in optional
+    assert needs == {"rotator/adapters/postgres_engine.py"}
 
 
 def test_a_secret_is_revealed_only_where_it_leaves_us() -> None:
