@@ -1,6 +1,7 @@
 """For all tests.
 
 * What was skipped is said once for each reason, not once for each test.
+* Nothing of the tester's own is read or written: where the program keeps its files is a folder of the test's.
 * Hypothesis does not fail a test for being slow: that says how busy the machine is.
 """
 
@@ -9,13 +10,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
 settings.register_profile("busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+@pytest.fixture(autouse=True)
+def _files_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    own: Path = tmp_path_factory.getbasetemp() / "files-of-its-own"
+    monkeypatch.setenv("XDG_STATE_HOME", str(own))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
