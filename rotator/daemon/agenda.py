@@ -123,6 +123,10 @@ class Agenda:
         """Say whether there is a target of that name."""
         return name in self._pulse.targets
 
+    def anybody(self) -> str | None:
+        """Return the name of a target, whichever; None if there is none."""
+        return next(iter(self._pulse.targets), None)
+
     def ended(
         self,
         target: Target,

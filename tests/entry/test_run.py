@@ -17,10 +17,9 @@ from tests.app.small_world import Told
 from tests.entry.daemon import SOON, Daemon
 from tests.entry.site import WRITES, Site
 from tests.entry.test_rotate import FRESH
-from tests.entry.zygote import Zygote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from rotator.sandbox.okta_state import OktaApp
 
@@ -31,20 +30,6 @@ OKTA, VAULT = Wanted(service="okta"), Wanted(service="vault")
 GET_APP = Wanted(service="okta", method="GET", path="/api/v1/apps/*")
 TICK = 1.1  # seconds, with its jitter
 BUSY = 8  # seconds by which a busy machine may be late
-
-
-@pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    with Zygote(tmp_path_factory.mktemp("zygote")) as zygote:
-        yield zygote
-
-
-@pytest.fixture
-def run(site: Site, zygote: Zygote) -> Run:
-    def start(argv: list[str], daemon: Daemon) -> object:
-        return zygote.run(argv, daemon.log, **daemon.environ)
-
-    return lambda *options: Daemon(site, start, *options)  # type: ignore[arg-type]
 
 
 class Program:
@@ -71,6 +56,7 @@ def renewed(site: Site, app: OktaApp, name: str = "billing") -> bool:
 
 def test_the_program_says_when_it_is_ready_rotates_what_is_due_and_stops_when_it_is_told(site: Site) -> None:
     due, young = site.add(), site.add("young", age=FRESH)
+    site.release()
 
     with Daemon(site, Program) as daemon:
         daemon.until_ready().until("staging_closed")
@@ -137,6 +123,7 @@ def test_the_watchdog_is_fed_while_it_runs(site: Site, run: Run, monkeypatch: py
 def test_while_okta_is_away_it_waits_asks_once_a_tick_and_goes_on_within_two_ticks(site: Site, run: Run) -> None:
     names = [f"app{n}" for n in range(8)]
     apps = {name: site.add(name) for name in names}
+    site.release()
     site.box.faults.drop(OKTA, when="before", times=None)
     with run() as daemon:
         daemon.until("okta_unreachable", okta="acme")
