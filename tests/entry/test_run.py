@@ -164,6 +164,31 @@ def test_while_vault_is_sealed_it_waits_and_goes_on_when_it_is_unsealed(site: Si
     assert renewed(site, app)
 
 
+def test_when_its_token_for_vault_has_ended_it_waits_and_goes_on_with_the_one_that_is_put_in_its_place(
+    site: Site, run: Run
+) -> None:
+    app = site.add(age=FRESH)
+    file, token = site.folder / "vault-token", site.box.vault.create_token(["root"], renewable=False)
+    following = file.read_text()
+    file.write_text(token)
+    with run() as daemon:
+        daemon.until_ready()
+        site.box.vault.revoke_token(token)
+        daemon.until("vault_refused_us", vault="main")
+        site.box.okta.add_secret_by_admin(app)
+        site.box.okta.revoke(app, app.secrets[0].id)
+        time.sleep(2 * TICK)
+        file.write_text(following)
+        healed = time.monotonic()
+        daemon.until("secret_adopted")
+        assert time.monotonic() - healed < 2 * TICK + BUSY
+
+        assert daemon.names("vault_refused_us", "vault_reachable") == ["vault_refused_us", "vault_reachable"]
+        assert not daemon.names("target_failed")
+        assert daemon.alive
+    assert site.works(app)
+
+
 # --- stopping and dying -----------------------------------------------------------------------------------------
 
 
@@ -262,6 +287,21 @@ def test_sighup_takes_up_the_configuration_and_keeps_the_old_one_if_the_new_is_b
         assert daemon.stop() == 0
     assert renewed(site, added, "added")
     assert site.secrets_in(daemon.log.read_text()) == []
+
+
+def test_a_target_that_failed_is_tried_again_at_once_when_its_configuration_has_changed(site: Site, run: Run) -> None:
+    app = site.add()
+    (place,) = site.targets["billing"]["write_to"]
+    place["mount"] = "mistyped"
+    with run("--resync", "1h") as daemon:
+        daemon.until("target_failed")
+        place["mount"] = "secret"
+        assert site.config
+        daemon.signal(signal.SIGHUP)
+        daemon.until("staging_closed")
+
+        assert daemon.names("target_failed", "target_recovered") == ["target_failed", "target_recovered"]
+    assert renewed(site, app)
 
 
 def test_a_token_of_okta_that_was_replaced_is_read_on_sighup(site: Site, run: Run) -> None:
