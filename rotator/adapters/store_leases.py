@@ -6,11 +6,12 @@
 * Nothing renews it in the background. It lasts for `LASTING` at first, which is how soon another member follows a dead
   one, and as long as an effect needs from each confirmation on. A pass that looks for longer can be overtaken; it then
   loses its looks, and does no harm.
+* One that we could not give back is taken at once by whoever could not: its fence tells that it was that one.
 """
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ class StoreLeases:
         self._hosts = hosts
         self._owner = owner
         self._lasting = lasting
+        self._kept: dict[str, int] = {}  # the fences of those that could not be given back
 
     @asynccontextmanager
     async def hold(self, target: Target) -> AsyncIterator[Lease]:
@@ -51,13 +53,16 @@ class StoreLeases:
         try:
             yield held
         finally:
-            with suppress(RotatorError):  # it ends by itself
+            try:
                 await held.release()
+            except RotatorError:
+                self._kept[key] = held.fence
 
     def _take(self, connection: Connection, key: str, target: Target) -> int:
         at = now(connection)
         row = {"key": key, "owner": self._owner, "until": at + self._lasting, "fence": 1}
-        taken = put(connection, lease, [row], raised=("fence",), where=lease.c.until <= at)
+        ours = (lease.c.owner == self._owner) & (lease.c.fence == self._kept.pop(key, 0))
+        taken = put(connection, lease, [row], raised=("fence",), where=(lease.c.until <= at) | ours)
         found = connection.execute(select(lease.c.fence, lease.c.owner).where(lease.c.key == key)).one()
         if not taken:
             raise BusyError(f"{target.name} is being worked on by {found.owner}")

@@ -6,7 +6,8 @@
 * What is under way comes before what only rests; then whose secret is overdue, the longest first; then who has waited
   longest.
 * Who waits its turn asks for it a few at a time, and what the gate tells one holds for the others of its policy: a
-  thousand in the queue must not cost a thousand looks at every opening.
+  thousand in the queue must not cost a thousand looks at every opening. Whose secret is overdue and whose policy has
+  waves will ask for its turn, and stands in the queue as well: when a window opens, many do at once.
 * Another configuration is taken up target by target: who is new or changed is due at once, and who failed or was
   blocked as well, since somebody has been at it. The others keep their times.
 """
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from rotator.core.actions import Waiting
 from rotator.core.agenda import (
     SHORTEST,
     Entry,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 TROUBLED = frozenset({State.BLOCKED, State.FAILING, State.PARKED})
 IN_QUEUE = frozenset({State.QUEUED, State.STOPPED})
+WILL_ASK = frozenset({Waiting.WINDOW.value, Waiting.NEXT_ROTATION.value})  # what those rest for whose turn may come
 ASKING = 4  # of one policy's queue at the same time
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -107,9 +110,9 @@ class Agenda:
         asking = Counter(
             pulse.targets[name].policy.name
             for name in pulse.under_way & pulse.entries.keys()
-            if pulse.entries[name].state in IN_QUEUE
+            if self._in_queue(name, now)
         )
-        return [pulse.targets[name] for name in names if self._may_ask(name, asking)]
+        return [pulse.targets[name] for name in names if self._may_ask(name, asking, now)]
 
     def next_due(self, now: datetime) -> datetime | None:
         """Return when somebody who is not due yet will be."""
@@ -122,6 +125,10 @@ class Agenda:
     def knows(self, name: str) -> bool:
         """Say whether there is a target of that name."""
         return name in self._pulse.targets
+
+    def anybody(self) -> str | None:
+        """Return the name of a target, whichever; None if there is none."""
+        return next(iter(self._pulse.targets), None)
 
     def ended(
         self,
@@ -194,10 +201,18 @@ class Agenda:
         overdue = entry.overdue_since if entry.overdue_since and entry.overdue_since <= now else NEVER
         return not entry.soon, overdue, entry.at, self._places[name]
 
-    def _may_ask(self, name: str, asking: Counter[str]) -> bool:
+    def _in_queue(self, name: str, now: datetime) -> bool:
+        """Say whether its next look will most likely ask for its turn."""
+        entry, last = self._pulse.entries[name], self._pulse.last.get(name)
+        if entry.state in IN_QUEUE:
+            return True
+        overdue = entry.overdue_since is not None and entry.overdue_since <= now
+        waves = self._pulse.targets[name].policy.wave is not None
+        return entry.state is State.RESTING and overdue and waves and last is not None and last.waiting in WILL_ASK
+
+    def _may_ask(self, name: str, asking: Counter[str], now: datetime) -> bool:
         """Say whether one more of its policy may ask for its turn, and count it."""
-        entry = self._pulse.entries[name]
-        if entry.soon or entry.state not in IN_QUEUE:
+        if self._pulse.entries[name].soon or not self._in_queue(name, now):
             return True
         policy = self._pulse.targets[name].policy.name
         asking[policy] += 1
@@ -207,7 +222,8 @@ class Agenda:
         """Let what the gate told one hold for all of its policy that wait for the same."""
         pulse = self._pulse
         for name, entry in pulse.entries.items():
-            waits = entry.state is like.state and entry.at <= now and not entry.soon
+            same = entry.state is like.state or (like.state is State.QUEUED and entry.state is State.RESTING)
+            waits = same and self._in_queue(name, now) and entry.at <= now and not entry.soon
             if waits and pulse.targets[name].policy.name == policy and name not in pulse.under_way:
                 pulse.entries[name] = replace(entry, at=like.at)
 

@@ -227,6 +227,8 @@ class Loop:
         try:
             if self._common.several:
                 await self._recollection.hear()
+            if not self._horizon.fine(STATE):
+                await self._recollection.try_out()
             await self._braking.ask()
         except StateError as error:
             self._horizon.note(STATE, error)

@@ -29,7 +29,7 @@ from rotator.adapters.store_service import StoreBrakes
 from rotator.core.history import Deed
 from rotator.core.model import AppId, KvPath, Target
 from rotator.core.secret_value import SecretValue
-from rotator.errors import ConfigError, RotatorError, StateError
+from rotator.errors import BusyError, ConfigError, RotatorError, StateError
 from tests.fakes.okta import NOON, ManualClock
 from tests.postgres import PASSWORD
 
@@ -166,6 +166,22 @@ async def test_a_lease_that_cannot_be_given_back_ends_by_itself(store: Store, fi
 
     async with leases.hold(target) as lease:
         await lease.confirm(timedelta(seconds=1))
+
+
+async def test_a_lease_that_could_not_be_given_back_is_free_for_whoever_could_not(store: Store, file: Path) -> None:
+    path = KvPath("kv", "billing")
+    target = Target("billing", "acme", "main", AppId("0oa1"), path, path)
+    one, two = (StoreLeases(store, {"acme": "acme.okta.com"}, name) for name in ("one", "two"))
+
+    async with one.hold(target):
+        aside = move(file, file.with_suffix(".aside"))
+    move(aside, file)
+
+    with pytest.raises(BusyError, match="worked on by one"):
+        await two.hold(target).__aenter__()
+    async with one.hold(target):
+        with pytest.raises(BusyError, match="worked on by one"):
+            await one.hold(target).__aenter__()
 
 
 async def test_a_connection_that_is_cut_in_the_middle_of_a_transaction_is_replaced(

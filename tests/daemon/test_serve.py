@@ -60,7 +60,11 @@ class Served:
         self.environ: dict[str, str] = {}
 
     def load(self) -> Settings:
-        environ = {"ROTATOR_HEALTH__LISTEN": f"127.0.0.1:{self.configured}", **self.environ}
+        environ = {
+            "ROTATOR_HEALTH__LISTEN": f"127.0.0.1:{self.configured}",
+            "XDG_STATE_HOME": str(self.site.folder / "state"),  # and not that of whoever runs the tests
+            **self.environ,
+        }
         return load(self.site.config, environ=environ, home=self.site.folder)
 
     async def run(self) -> int:

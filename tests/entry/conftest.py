@@ -10,11 +10,16 @@ import pytest
 import structlog
 
 from rotator.sandbox.world import Sandbox
+from tests.entry.daemon import Daemon
 from tests.entry.site import Site
+from tests.entry.zygote import Zygote
+from tests.postgres import Cluster, cluster_or_skip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    Run = Callable[..., Daemon]
 
 VENDORS = ("OKTA_", "VAULT_", "ROTATOR_", "XDG_", "STATE_DIRECTORY", "RUNTIME_DIRECTORY")
 
@@ -44,3 +49,25 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture
 def site(box: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str], clean: None) -> Site:
     return Site(box, tmp_path, capsys)
+
+
+@pytest.fixture(scope="session")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    with Zygote(tmp_path_factory.mktemp("zygote")) as zygote:
+        yield zygote
+
+
+@pytest.fixture
+def run(site: Site, zygote: Zygote) -> Run:
+    """Return what starts the daemon at the site."""
+
+    def start(argv: list[str], daemon: Daemon) -> object:
+        return zygote.run(argv, daemon.log, **daemon.environ)
+
+    return lambda *options: Daemon(site, start, *options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with cluster_or_skip() as cluster:
+        yield cluster

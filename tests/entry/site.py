@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rotator.app.reconcile import reconcile
 from rotator.cli.main import main
 from rotator.cli.report import report
+from rotator.cli.session import open_state_for_a_command
 from rotator.sandbox.journal import Wanted
 from rotator.sandbox.okta_console import GivenSecret
 from rotator.settings import load
@@ -134,6 +136,20 @@ class Site:
         ) as worlds:
             (outcome,) = await reconcile(settings.targets, worlds.of)
         return report(outcome, self.box.clock.now())
+
+    def release(self) -> None:
+        """Have a state database whose brake a person has released, as one that has been there for long."""
+
+        async def open_and_release() -> None:
+            async with open_state_for_a_command(load(self.config)) as state:
+                await state.brakes.release("the tests", self.box.clock.now())
+
+        asyncio.run(open_and_release())
+
+    @property
+    def database(self) -> Path:
+        """Where the state lies unless the configuration names another place."""
+        return self.folder / "state" / "rotator" / "database" / "state.db"
 
     # --- The command ------------------------------------------------------------------------------------------
 

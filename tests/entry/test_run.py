@@ -17,10 +17,9 @@ from tests.app.small_world import Told
 from tests.entry.daemon import SOON, Daemon
 from tests.entry.site import WRITES, Site
 from tests.entry.test_rotate import FRESH
-from tests.entry.zygote import Zygote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from rotator.sandbox.okta_state import OktaApp
 
@@ -31,20 +30,6 @@ OKTA, VAULT = Wanted(service="okta"), Wanted(service="vault")
 GET_APP = Wanted(service="okta", method="GET", path="/api/v1/apps/*")
 TICK = 1.1  # seconds, with its jitter
 BUSY = 8  # seconds by which a busy machine may be late
-
-
-@pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    with Zygote(tmp_path_factory.mktemp("zygote")) as zygote:
-        yield zygote
-
-
-@pytest.fixture
-def run(site: Site, zygote: Zygote) -> Run:
-    def start(argv: list[str], daemon: Daemon) -> object:
-        return zygote.run(argv, daemon.log, **daemon.environ)
-
-    return lambda *options: Daemon(site, start, *options)  # type: ignore[arg-type]
 
 
 class Program:
@@ -71,6 +56,7 @@ def renewed(site: Site, app: OktaApp, name: str = "billing") -> bool:
 
 def test_the_program_says_when_it_is_ready_rotates_what_is_due_and_stops_when_it_is_told(site: Site) -> None:
     due, young = site.add(), site.add("young", age=FRESH)
+    site.release()
 
     with Daemon(site, Program) as daemon:
         daemon.until_ready().until("staging_closed")
@@ -137,6 +123,7 @@ def test_the_watchdog_is_fed_while_it_runs(site: Site, run: Run, monkeypatch: py
 def test_while_okta_is_away_it_waits_asks_once_a_tick_and_goes_on_within_two_ticks(site: Site, run: Run) -> None:
     names = [f"app{n}" for n in range(8)]
     apps = {name: site.add(name) for name in names}
+    site.release()
     site.box.faults.drop(OKTA, when="before", times=None)
     with run() as daemon:
         daemon.until("okta_unreachable", okta="acme")
@@ -175,6 +162,31 @@ def test_while_vault_is_sealed_it_waits_and_goes_on_when_it_is_unsealed(site: Si
         assert daemon.names("vault_sealed", "vault_reachable") == ["vault_sealed", "vault_reachable"]
         assert daemon.alive
     assert renewed(site, app)
+
+
+def test_when_its_token_for_vault_has_ended_it_waits_and_goes_on_with_the_one_that_is_put_in_its_place(
+    site: Site, run: Run
+) -> None:
+    app = site.add(age=FRESH)
+    file, token = site.folder / "vault-token", site.box.vault.create_token(["root"], renewable=False)
+    following = file.read_text()
+    file.write_text(token)
+    with run() as daemon:
+        daemon.until_ready()
+        site.box.vault.revoke_token(token)
+        daemon.until("vault_refused_us", vault="main")
+        site.box.okta.add_secret_by_admin(app)
+        site.box.okta.revoke(app, app.secrets[0].id)
+        time.sleep(2 * TICK)
+        file.write_text(following)
+        healed = time.monotonic()
+        daemon.until("secret_adopted")
+        assert time.monotonic() - healed < 2 * TICK + BUSY
+
+        assert daemon.names("vault_refused_us", "vault_reachable") == ["vault_refused_us", "vault_reachable"]
+        assert not daemon.names("target_failed")
+        assert daemon.alive
+    assert site.works(app)
 
 
 # --- stopping and dying -----------------------------------------------------------------------------------------
@@ -275,6 +287,21 @@ def test_sighup_takes_up_the_configuration_and_keeps_the_old_one_if_the_new_is_b
         assert daemon.stop() == 0
     assert renewed(site, added, "added")
     assert site.secrets_in(daemon.log.read_text()) == []
+
+
+def test_a_target_that_failed_is_tried_again_at_once_when_its_configuration_has_changed(site: Site, run: Run) -> None:
+    app = site.add()
+    (place,) = site.targets["billing"]["write_to"]
+    place["mount"] = "mistyped"
+    with run("--resync", "1h") as daemon:
+        daemon.until("target_failed")
+        place["mount"] = "secret"
+        site.argv("run")  # which writes the configuration anew
+        daemon.signal(signal.SIGHUP)
+        daemon.until("staging_closed")
+
+        assert daemon.names("target_failed", "target_recovered") == ["target_failed", "target_recovered"]
+    assert renewed(site, app)
 
 
 def test_a_token_of_okta_that_was_replaced_is_read_on_sighup(site: Site, run: Run) -> None:

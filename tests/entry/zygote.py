@@ -23,19 +23,23 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 EVERYTHING = (
+    "alembic.command",
     "authlib.integrations.httpx_client",
     "httpx2",
     "rotator.adapters.okta_admin",
     "rotator.adapters.okta_log",
     "rotator.adapters.okta_sdk",
     "rotator.adapters.okta_tokens",
+    "rotator.adapters.store",
     "rotator.adapters.vault_kv",
     "rotator.app.reconcile",
     "rotator.cli.act",
     "rotator.cli.passes",
     "rotator.cli.progress",
+    "rotator.daemon.serve",
     "rotator.settings",
     "rotator.wiring",
+    "rotator.wiring_state",
 )
 
 
