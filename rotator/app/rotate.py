@@ -165,6 +165,8 @@ class _Pass:
         self.view.list_is_fresh &= isinstance(action, Verify | AskLog)
         haste = haste_for(action, facts, patience=self.turn)
         self.share = haste.share
+        if isinstance(action, CloseStaging):  # before it, since after it nobody knows any more that one was under way
+            await self.world.gate.ended(self.view.target.name, good=facts.promoted)
         try:
             with in_haste(haste):
                 detail = await self._perform(action, name)
@@ -178,8 +180,6 @@ class _Pass:
             return
         self.steps.append(Step(action, detail, current=next(iter(facts.matches), None)))
         self.world.progress.done(self.view.target, name, detail, rotation=self._rotation())
-        if isinstance(action, CloseStaging):
-            await self.world.gate.ended(self.view.target.name, good=facts.promoted)
 
     async def _ask_gate(self, action: Stage) -> Rest | None:
         """Have the rotation that is to begin let in; return what it waits for if it is not."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from rotator.app.reconcile import reconcile
 from rotator.app.rotate import carry_on
-from rotator.core.actions import Rest, Waiting
+from rotator.core.actions import CloseStaging, Rest, Waiting
 from rotator.core.admission import Limits
 from rotator.core.model import OnUnknownValue, Wave
+from rotator.errors import UnavailableError
 from tests.app.small_world import AUTO, SmallWorld
 from tests.fakes.gate import LedgerGate
 
@@ -76,6 +77,17 @@ async def test_a_canary_that_is_refused_holds_the_others_back_until_it_ends_well
     assert {wait.detail for wait in waits} == {"under way in the wave before it: `t0`"}
     fleet.small.okta.server_answers = True
     await fleet.turn([fleet.targets[0]])
+    assert (await fleet.turn())[0] == 4
+
+
+async def test_a_rotation_that_was_cut_off_at_its_very_end_holds_nobody_back() -> None:
+    fleet = Fleet(5)
+    fleet.small.flaky_kv.fail("write", None, None, UnavailableError("cut off"), done=True)  # staged, promoted, emptied
+    cut_off = await carry_on(fleet.targets[0], fleet.small.world)
+    assert isinstance(cut_off.failed, CloseStaging)
+
+    fleet.small.clock.advance(6 * MINUTE)
+
     assert (await fleet.turn())[0] == 4
 
 

@@ -70,7 +70,7 @@ class Backlog:
         async with Post(self.small, self.targets, state=self.state, pace=PACE) as post:
             post.loop.wake([target.name for target in self.revoked])  # as the System Log tells
             for _ in range(600):
-                if len(self.made()) == MANY:
+                if sum(begun.good is True for begun in self.state.rotations) == MANY:
                     break
                 soon = self.small.clock.now() + HOUR
                 by_day = WINDOW.since <= soon.time() <= time(14)

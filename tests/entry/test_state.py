@@ -61,7 +61,7 @@ def test_a_lost_database_lifts_no_brake_until_a_person_releases_it(site: Site, r
         told = daemon.until("brake_set", level="error")
         assert (told["detail"], "rotator resume --all" in told["hint"]) == (BRAKED, True)
         looks = site.box.journal.mark()
-        site.box.journal.wait_until(lambda calls: len(calls) > looks + 10, within=15)  # it goes on looking
+        site.box.journal.wait_until(lambda calls: len(calls) > looks + 4, within=15)  # it goes on looking
         assert (site.fields(), site.box.journal.count(WRITES)) == (read, writes)
         if running:
             assert site.run("resume", "--all").code == 0
@@ -141,7 +141,7 @@ def test_while_its_file_cannot_be_used_nothing_is_begun_and_then_it_goes_on(
             daemon.until("state_unreachable")
             site.box.okta.add_secret_by_admin(app)
             site.box.okta.revoke(app, app.secrets[0].id)
-            time.sleep(3 * TICK)
+            time.sleep(2 * TICK)
             assert site.box.journal.count(WRITES) == writes
         healed = time.monotonic()
         daemon.until("secret_adopted")
