@@ -69,9 +69,8 @@ def verify(rows: Iterable[Row], so_far: Whole | None = None) -> Whole | Broken:
     return so_far
 
 
-def differing(told: Mapping[int, str], rows: Iterable[Row]) -> Broken | None:
-    """Return the first row that is not as another record told of it, by number and hash; what is older is pruned."""
-    found = {row.number: row.hash for row in rows}
+def differing(told: Mapping[int, str | None], found: Mapping[int, str | None]) -> Broken | None:
+    """Return the first row whose hash is not as another record tells it; what is older than all is pruned."""
     for number in sorted(told):
         if found and number < min(found):
             continue
