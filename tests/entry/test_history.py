@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 from rotator import logs
 from rotator.sandbox.journal import Wanted
@@ -38,16 +39,19 @@ class Lived:
         values = [str(site.fields()["client_secret"])]
         site.box.faults.drop(CREATE, when="after")
         self.log = site.folder / "log"
-        with self.log.open("w") as stream:
-            logs.start(style="json", stream=stream)
-            logs_of_others = json.dumps({"event": "status", "number": "none of ours"})
-            stream.write(f"{logs_of_others}\nand a line that is no JSON\n")
-            for days in (0, 8, 4):
-                site.box.clock.advance(timedelta(days=days))
-                asyncio.run(site.reconcile())
-        logs.start()
+        self.log.write_text('{"event": "status", "number": "none of ours"}\nand a line that is no JSON\n')
+        self.live(0, 8, 4)
         (self.new,) = [secret.id for secret in self.app.secrets]
         self.values = [*values, str(site.fields()["client_secret"])]
+
+    def live(self, *days: int) -> None:
+        """Make a pass after each of these."""
+        with self.log.open("a") as stream:
+            logs.start(style="json", stream=stream)
+            for passing in days:
+                self.site.box.clock.advance(timedelta(days=passing))
+                asyncio.run(self.site.reconcile())
+        structlog.reset_defaults()
 
     def audit(self, *args: str) -> Ran:
         return self.site.run_bare("audit", args[0], "--config", str(self.site.config), *args[1:])
@@ -120,8 +124,7 @@ def test_a_target_is_found_by_its_app_and_after_the_configuration_has_lost_it(li
 
 
 def test_only_the_last_rotations_are_told_if_so_said(lived: Lived) -> None:
-    lived.site.box.clock.advance(timedelta(days=10))
-    asyncio.run(lived.site.reconcile())
+    lived.live(10)
     everything = lived.history("billing")["rotations"]
 
     assert len(everything) == 2
