@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rotator.core.budget import Window
     from rotator.core.changes import Heard
     from rotator.core.diagnosis.evidence import Answer, Asked, Document, Traces
-    from rotator.core.history import Deed, Ended, Place
+    from rotator.core.history import Deed, Ended, Place, Row
     from rotator.core.model import (
         App,
         AppId,
@@ -286,8 +286,26 @@ class Journal(Protocol):
         """Write it down and return its number. Where that fails the effect must not begin: `UnavailableError`."""
         ...
 
-    async def ended(self, number: int, deed: Deed, how: Ended, detail: str, *, request_id: str | None = None) -> None:
-        """Write down how it ended. It never raises: the effect is over, and the log has it all the same."""
+    async def ended(
+        self, number: int | None, deed: Deed, how: Ended, detail: str, *, request_id: str | None = None
+    ) -> None:
+        """Write down how it ended. It never raises: the effect is over, and the log has it all the same.
+
+        Without a number it is a proof: it changes nothing, and has no row before it.
+        """
+        ...
+
+
+class Chronicle(Protocol):
+    """The audit, to be read: its rows as they stand, oldest first, in pages."""
+
+    async def rows(
+        self, *, after: int = 0, target: str | None = None, since: datetime | None = None
+    ) -> tuple[Row, ...]:
+        """Return the next rows after that number; none at the end.
+
+        `target`: its alone, by its name or its app's id. `since`: from the first row on that is not older.
+        """
         ...
 
 

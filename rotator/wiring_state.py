@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rotator.adapters.leases import FileLeases
     from rotator.adapters.store import Store
     from rotator.adapters.store_gate import Decide
-    from rotator.ports import Brakes, Clock, Cursors, Gate, Journal, Leases, Memory, Roster
+    from rotator.ports import Brakes, Chronicle, Clock, Cursors, Gate, Journal, Leases, Memory, Roster
     from rotator.settings import Settings
     from rotator.settings import State as StateSettings
 
@@ -32,6 +32,7 @@ class State:
     leases: Leases
     gate: Gate
     journal: Journal
+    chronicle: Chronicle
     memory: Memory
     cursors: Cursors
     brakes: Brakes
@@ -74,6 +75,7 @@ async def open_state(
 
 def _state(store: Store, hosts: dict[str, str], decide: Decide, *, owner: str, clock: Clock, directory: Path) -> State:
     from rotator.adapters.leases import FileLeases
+    from rotator.adapters.store_chronicle import StoreChronicle
     from rotator.adapters.store_gate import StoreGate
     from rotator.adapters.store_journal import StoreJournal
     from rotator.adapters.store_leases import StoreLeases
@@ -91,6 +93,7 @@ def _state(store: Store, hosts: dict[str, str], decide: Decide, *, owner: str, c
         leases=FileLeases(directory, hosts) if store.on_one_machine else StoreLeases(store, hosts, owner),
         gate=gate,
         journal=journal,
+        chronicle=StoreChronicle(store),
         memory=StoreMemory(store),
         cursors=StoreCursors(store, f"{owner}/{secrets.token_hex(4)}"),  # two processes may be called alike
         brakes=StoreBrakes(store),

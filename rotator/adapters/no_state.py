@@ -63,7 +63,9 @@ class NoJournal:
         """Let it begin."""
         return 0
 
-    async def ended(self, number: int, deed: Deed, how: Ended, detail: str, *, request_id: str | None = None) -> None:
+    async def ended(
+        self, number: int | None, deed: Deed, how: Ended, detail: str, *, request_id: str | None = None
+    ) -> None:
         """Keep nothing."""
 
 

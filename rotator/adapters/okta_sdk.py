@@ -33,6 +33,7 @@ from okta.request_executor import RequestExecutor
 
 from rotator.adapters.okta_answers import Answer, Question, clean, error_of
 from rotator.adapters.okta_connection import USER_AGENT, OktaConnection, PrivateKeyAuth
+from rotator.core.requests import note
 from rotator.errors import ConfigError, UnavailableError, UnknownOutcomeError
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class Transport(HTTPClient):  # type: ignore[misc]  # the SDK has no types
             turn.answered(answer.status, answer.headers)
         if error := error_of(question, answer, now=self._now()):
             raise error
+        if question.writes:
+            note(answer.headers.get("x-okta-request-id"))
         if question.login and not _is_login(answer):
             raise UnavailableError(question.says("answered without a token that can be used"))
         if question.login:

@@ -137,7 +137,13 @@ audit = Table(
     Column("actor", Line, nullable=False),
     Column("rotation_id", Line),
     Column("reason", Line, nullable=False),
-    Column("request_id", Line),
+    Column("request_id", Line),  # those of the writes, parted by commas
+    Column("secret_id", Line),  # Okta's id, no secret
+    Column("path", Line),
+    Column("version", BigInteger),
+    Column("proof", Line),
+    Column("previous", Line),  # the hash of the row before; NULL with the hash: older than the chain
+    Column("hash", Line),
     comment="Every effect at Okta and Vault: a row before it and one after it.",
 )
 

@@ -24,6 +24,7 @@ from urllib3.exceptions import NewConnectionError
 
 from rotator.adapters.vault_answers import NOT_VAULT_HINT, Question, Refusal, error_of, nothing_there, said_by
 from rotator.adapters.vault_session import CURRENT_CALL, Call, VaultSession
+from rotator.core import requests as requests_made
 from rotator.errors import RefusedError, RotatorError, UnavailableError
 
 if TYPE_CHECKING:
@@ -209,6 +210,8 @@ class VaultWire:
             raise question.failed(f"no answer within {self._within:g} s") from error
         except requests.exceptions.RequestException as error:
             raise _failure(question, error) from error
+        if question.writes:
+            requests_made.note(body.get("request_id"))
         return Answer(200, body, call.answered_at or self.clock.now())
 
     async def _run(self, work: Callable[[], Any], call: Call) -> Any:

@@ -1,5 +1,6 @@
 """Each action of the core as calls on the ports. One action, one effect; afterwards the view tells what it changed.
 
+What came of it is told in a line for people, and in what an auditor asks for.
 Nothing here decides, waits or repeats. A write that ends unknown raises; who carries the target on looks again.
 """
 
@@ -10,18 +11,19 @@ from typing import TYPE_CHECKING, assert_never
 
 from rotator.core import actions as do
 from rotator.core.facts import Facts
+from rotator.core.history import Upshot
 from rotator.core.model import Order, OrderMode, ProofLevel, RetiringMode, Staging, StagingState
 from rotator.core.records import consumer_fields, staging_fields, with_made
 from rotator.errors import RefusedError, UnknownOutcomeError
 
 if TYPE_CHECKING:
     from rotator.app.observe import View, World
-    from rotator.core.model import OktaSecret, Reason, SecretId, Snapshot
+    from rotator.core.model import KvPath, OktaSecret, Reason, SecretId, Snapshot
     from rotator.core.secret_value import SecretFields, SecretValue
 
 
-async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -> str:  # noqa: PLR0912
-    """Carry out one action; return what came of it, in one line for people."""
+async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -> Upshot:  # noqa: PLR0912
+    """Carry out one action; return what came of it."""
     match action:
         case do.Stage(reason):
             return await _stage(seen, view, world, reason)
@@ -29,9 +31,9 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
             return await _create(seen, view, world)
         case do.Verify(value, whose):
             whose = "what Vault holds" if whose == "current" else "the candidate"
-            return f"{whose}: {await _verify(seen, view, world, value)}"
+            return await _verify(seen, view, world, value, whose=whose)
         case do.AskLog(secret):
-            return await _ask_log(seen, view, world, secret)
+            return Upshot(await _ask_log(seen, view, world, secret))
         case do.Promote(candidate):
             return await _promote(seen, view, world, candidate)
         case do.CloseStaging():
@@ -39,7 +41,7 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
         case do.ScrubStaging():
             await world.kv.destroy(seen.target.staging, seen.staging.older)
             view.staging_changed()
-            return f"destroyed versions {_numbers(seen.staging.older)} of the staging record"
+            return Upshot(f"destroyed versions {_numbers(seen.staging.older)} of the staging record")
         case do.Discard():
             return await _write_staging(seen, view, world, replace(seen.staging, state=StagingState.DISCARDING))
         case do.Rebase():
@@ -49,18 +51,18 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
             return await _write_consumer(seen, world, seen.consumer.current.fields)
         case do.OrderReplacement(secret_id):
             order = Order(secret_id, OrderMode.WINDOW, world.clock.now())
-            return f"one of ours instead of {secret_id}, in {await place_order(seen, view, world, order)}"
+            return await place_order(seen, view, world, order)
         case do.Adopt(secret):
             return await _adopt(seen, world, secret)
         case do.Activate(secret_id):
             view.secret_is(await world.okta.activate_secret(seen.target.app_id, secret_id))
-            return f"{secret_id} is active"
+            return Upshot(f"{secret_id} is active")
         case do.Deactivate(secret_id):
             return await _deactivate(seen, view, world, secret_id)
         case do.Delete(secret_id):
             await world.okta.delete_secret(seen.target.app_id, secret_id)
             view.secret_gone(secret_id)
-            return f"{secret_id} is gone"
+            return Upshot(f"{secret_id} is gone")
     assert_never(action)
 
 
@@ -76,12 +78,13 @@ def forget(action: do.Effect, view: View) -> None:
             view.staging_changed()
 
 
-async def place_order(seen: Snapshot, view: View, world: World, order: Order) -> str:
+async def place_order(seen: Snapshot, view: View, world: World, order: Order) -> Upshot:
     """Write an order to the staging record, where it survives a crash and a lost database."""
-    return await _write_staging(seen, view, world, replace(seen.staging, order=order))
+    written = await _write_staging(seen, view, world, replace(seen.staging, order=order))
+    return replace(written, detail=f"one of ours instead of {order.replace}, in {written.detail}")
 
 
-async def _stage(seen: Snapshot, view: View, world: World, reason: Reason) -> str:
+async def _stage(seen: Snapshot, view: View, world: World, reason: Reason) -> Upshot:
     value, now = world.mint.value(), world.clock.now()
     replaced = Facts(seen, now).to_replace
     record = replace(
@@ -100,7 +103,7 @@ async def _stage(seen: Snapshot, view: View, world: World, reason: Reason) -> st
     return done
 
 
-async def _create(seen: Snapshot, view: View, world: World) -> str:
+async def _create(seen: Snapshot, view: View, world: World) -> Upshot:
     """Register the staged value. One that was staged before this pass is stamped anew first.
 
     The stamp says from when on a create may be under way; written with CAS, it also stops whoever else is at it.
@@ -123,11 +126,12 @@ async def _create(seen: Snapshot, view: View, world: World) -> str:
     view.secret_is(made)
     if made.hash != staged.value.hash:
         # Okta does not document its formula; where it shows no value either, nothing can be matched from now on.
-        return f"{made.id} is active, but Okta's `secret_hash` is not the one we know: see docs/assumptions.md"
-    return f"{made.id} is active"
+        doubt = f"{made.id} is active, but Okta's `secret_hash` is not the one we know: see docs/assumptions.md"
+        return Upshot(doubt, secret=made.id)
+    return Upshot(f"{made.id} is active", secret=made.id)
 
 
-async def _verify(seen: Snapshot, view: View, world: World, value: SecretValue) -> str:
+async def _verify(seen: Snapshot, view: View, world: World, value: SecretValue, *, whose: str) -> Upshot:
     """Make the test request. Where its answer contradicts Okta's list, Okta has moved on: list again."""
     assert seen.app
     proof = await world.tokens.prove(seen.app, value, seen.target.verify)
@@ -135,7 +139,7 @@ async def _verify(seen: Snapshot, view: View, world: World, value: SecretValue) 
     listed = any(secret.active and secret.carries(value) for secret in seen.secrets)
     if proof.level.good != listed and proof.level is not ProofLevel.INCONCLUSIVE:
         view.okta_changed()
-    return f"{proof.level.value}: {proof.detail}"
+    return Upshot(f"{whose}: {proof.level.value}: {proof.detail}", proof=proof.level, request_id=proof.request_id)
 
 
 async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret) -> str:
@@ -149,7 +153,7 @@ async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret)
     return f"{secret.id} was switched off by {'us' if ours else 'somebody else'}"
 
 
-async def _promote(seen: Snapshot, view: View, world: World, candidate: OktaSecret) -> str:
+async def _promote(seen: Snapshot, view: View, world: World, candidate: OktaSecret) -> Upshot:
     """Make the candidate current. What was proven of it counts no more: what Vault now holds is proven again."""
     current, staged, app = seen.consumer.current, seen.staging, seen.app
     assert app
@@ -183,7 +187,7 @@ def _retiring(seen: Snapshot, world: World, candidate: OktaSecret) -> tuple[Secr
     return None
 
 
-async def _close(seen: Snapshot, view: View, world: World) -> str:
+async def _close(seen: Snapshot, view: View, world: World) -> Upshot:
     """Close the record: empty it first, then destroy by number, so that a newer record is never touched."""
     staged = seen.staging
     fulfilled = staged.order is not None and not any(
@@ -197,12 +201,12 @@ async def _close(seen: Snapshot, view: View, world: World) -> str:
         paused=staged.paused,
         order=None if fulfilled else staged.order,
     )
-    await _write_staging(seen, view, world, empty)
+    written = await _write_staging(seen, view, world, empty)
     await world.kv.destroy(seen.target.staging, (*staged.older, staged.version))
-    return "staging is empty, the staged value destroyed"
+    return replace(written, detail="staging is empty, the staged value destroyed")
 
 
-async def _adopt(seen: Snapshot, world: World, secret: OktaSecret) -> str:
+async def _adopt(seen: Snapshot, world: World, secret: OktaSecret) -> Upshot:
     assert seen.app
     assert secret.value
     current = seen.consumer.current
@@ -219,22 +223,26 @@ async def _adopt(seen: Snapshot, world: World, secret: OktaSecret) -> str:
     return await _write_consumer(seen, world, fields)
 
 
-async def _deactivate(seen: Snapshot, view: View, world: World, secret_id: SecretId) -> str:
+async def _deactivate(seen: Snapshot, view: View, world: World, secret_id: SecretId) -> Upshot:
     """Switch off. The next look tells whether somebody rolled back meanwhile; then it is switched on again at once."""
     view.secret_is(await world.okta.deactivate_secret(seen.target.app_id, secret_id))
     view.switched_off.add(secret_id)
-    return f"{secret_id} is inactive"
+    return Upshot(f"{secret_id} is inactive")
 
 
-async def _write_staging(seen: Snapshot, view: View, world: World, record: Staging) -> str:
+async def _write_staging(seen: Snapshot, view: View, world: World, record: Staging) -> Upshot:
     number = await world.kv.write(seen.target.staging, staging_fields(record), cas=seen.staging.version)
     view.staging_changed()
-    return f"{seen.target.staging} version {number}"
+    return _wrote(seen.target.staging, number)
 
 
-async def _write_consumer(seen: Snapshot, world: World, fields: SecretFields, *, cas: int | None = None) -> str:
+async def _write_consumer(seen: Snapshot, world: World, fields: SecretFields, *, cas: int | None = None) -> Upshot:
     number = await world.kv.write(seen.target.consumer, fields, cas=seen.consumer.latest if cas is None else cas)
-    return f"{seen.target.consumer} version {number}"
+    return _wrote(seen.target.consumer, number)
+
+
+def _wrote(path: KvPath, version: int) -> Upshot:
+    return Upshot(f"{path} version {version}", path=str(path), version=version)
 
 
 def _numbers(versions: tuple[int, ...]) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from rotator.app.observe import read_record
 from rotator.core.history import Deed, Ended
 from rotator.core.records import staging_fields
+from rotator.core.requests import collected
 from rotator.errors import BusyError, ConfigError, ConflictError, RefusedError, RotatorError, UnknownOutcomeError
 
 if TYPE_CHECKING:
@@ -141,12 +142,14 @@ async def _put(target: Target, world: World, record: Staging, *, step: str, reas
     )
     world.progress.doing(target, step)
     number = await world.journal.begins(deed)
-    try:
-        version = await world.kv.write(target.staging, staging_fields(record), cas=record.version)
-    except RotatorError as error:
-        how = Ended.UNKNOWN if isinstance(error, UnknownOutcomeError) else Ended.NOT_DONE
-        await world.journal.ended(number, deed, how, str(error), request_id=error.request_id)
-        raise
+    with collected() as requests:
+        try:
+            version = await world.kv.write(target.staging, staging_fields(record), cas=record.version)
+        except RotatorError as error:
+            how = Ended.UNKNOWN if isinstance(error, UnknownOutcomeError) else Ended.NOT_DONE
+            await world.journal.ended(number, deed, how, str(error), request_id=error.request_id)
+            raise
     detail = f"{target.staging} version {version}: {reason}"
-    await world.journal.ended(number, deed, Ended.DONE, detail)
+    done = replace(deed, path=str(target.staging), version=version)
+    await world.journal.ended(number, done, Ended.DONE, detail, request_id=", ".join(requests) or None)
     world.progress.done(target, step, detail, rotation=record.rotation_id)

@@ -5,23 +5,40 @@
 * An effect that ended unknown is looked at again once; a second one ends the pass.
 * Policy `observe` looks and says what it would do; it writes nothing.
 * How pressing the calls to Okta are is decided with each action: its budget is shared.
-* Before each effect the lease is confirmed and the effect written down; a rotation begins when the gate lets it.
+* Before each effect the lease is confirmed and the effect written down, and after it what came of it; of a proof, what
+  it showed. A rotation begins when the gate lets it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from rotator.app.effects import forget, perform, place_order
 from rotator.app.observe import View, World
-from rotator.core.actions import AskLog, Blocked, CloseStaging, Deactivate, Rest, Stage, Verify, Waiting
+from rotator.core.actions import (
+    Activate,
+    Adopt,
+    AskLog,
+    Blocked,
+    CloseStaging,
+    Deactivate,
+    Delete,
+    OrderReplacement,
+    Promote,
+    Rest,
+    Stage,
+    Verify,
+    Waiting,
+)
 from rotator.core.admission import Admitted, Wait, Wish
 from rotator.core.budget import TURN, Haste, Share, in_haste
 from rotator.core.due import haste_for
 from rotator.core.facts import Facts
 from rotator.core.history import Deed, Ended
-from rotator.core.model import Mode, Order, OrderMode, StagingState
+from rotator.core.model import Mode, Order, OrderMode, Reason, StagingState
+from rotator.core.requests import collected
 from rotator.core.rotation import next_action
 from rotator.errors import (
     ConflictError,
@@ -33,10 +50,12 @@ from rotator.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime, timedelta
 
     from rotator.core.actions import Action, Effect, Ending
-    from rotator.core.model import OktaSecret, Proof, RotationId, Snapshot, Target
+    from rotator.core.history import Upshot
+    from rotator.core.model import OktaSecret, Proof, RotationId, SecretId, Snapshot, Target
     from rotator.ports import Lease
 
 MAX_ACTIONS_PER_PASS = 40  # a rotation takes seven; the rest is for clearing up after others
@@ -198,37 +217,58 @@ class _Pass:
         assert_never(answer)
 
     async def _perform(self, action: Effect, name: str) -> str:
-        """Carry out one action, on paper before it and after it if it changes anything."""
+        """Carry out one action, on paper before it and after it if it changes anything; a proof only after it."""
         assert self.seen
-        view, world = self.view, self.world
-        if isinstance(action, Verify | AskLog):
-            return await perform(action, self.seen, view, world)
-        if self.lease is not None:
-            await self.lease.confirm(view.target.effect)
-        deed = self._deed(action, name)
-        number = await world.journal.begins(deed)
-        try:
-            detail = await perform(action, self.seen, view, world)
-        except RotatorError as error:
-            how = Ended.UNKNOWN if isinstance(error, UnknownOutcomeError) else Ended.NOT_DONE
-            await world.journal.ended(number, deed, how, str(error), request_id=error.request_id)
-            raise
-        await world.journal.ended(number, replace(deed, rotation=self._rotation()), Ended.DONE, detail)
-        return detail
+        work = partial(perform, action, self.seen, self.view, self.world)
+        if isinstance(action, AskLog) or self.lease is None:
+            return (await work()).detail
+        deed = self._deed(name, action.reason if isinstance(action, Stage) else None, secret=_secret_of(action))
+        if isinstance(action, Verify):
+            return await self._done(None, deed, await work(), [])
+        return await self._on_paper(deed, work)
 
-    def _deed(self, action: Effect, name: str) -> Deed:
+    async def _on_paper(self, deed: Deed, work: Callable[[], Awaitable[Upshot]]) -> str:
+        """Write down what is about to be done, do it under the lease, and write down how it ended."""
+        assert self.lease
+        await self.lease.confirm(self.view.target.effect)
+        number = await self.world.journal.begins(deed)
+        with collected() as requests:
+            try:
+                upshot = await work()
+            except RotatorError as error:
+                how = Ended.UNKNOWN if isinstance(error, UnknownOutcomeError) else Ended.NOT_DONE
+                await self.world.journal.ended(
+                    number, deed, how, str(error), request_id=error.request_id or _listed(requests)
+                )
+                raise
+        return await self._done(number, deed, upshot, requests)
+
+    async def _done(self, number: int | None, deed: Deed, upshot: Upshot, requests: Sequence[str]) -> str:
+        known = replace(
+            deed,
+            rotation=self._rotation(),
+            secret=upshot.secret or deed.secret,
+            path=upshot.path,
+            version=upshot.version,
+            proof=upshot.proof,
+        )
+        request_id = upshot.request_id or _listed(requests)
+        await self.world.journal.ended(number, known, Ended.DONE, upshot.detail, request_id=request_id)
+        return upshot.detail
+
+    def _deed(self, step: str, reason: Reason | None, *, secret: SecretId | None) -> Deed:
         assert self.seen
-        target, staged = self.view.target, self.seen.staging
-        reason = action.reason if isinstance(action, Stage) else staged.reason
+        target, reason = self.view.target, reason or self.seen.staging.reason
         return Deed(
             target=target.name,
             org=target.org,
             app_id=target.app_id,
-            step=name,
+            step=step,
             at=self.world.clock.now(),
             actor=self.world.actor,
             rotation=self._rotation(),
             reason=reason.value if reason else "",
+            secret=secret,
         )
 
     def _rotation(self) -> RotationId | None:
@@ -251,7 +291,8 @@ class _Pass:
         ordered = next_action(replace(seen, staging=replace(seen.staging, order=order)), now)
         if self.hands_off or isinstance(ordered, Rest | Blocked):
             return ordered
-        await place_order(seen, self.view, self.world, order)
+        deed = self._deed(OrderReplacement.__name__, Reason.ORDERED, secret=current.id)
+        await self._on_paper(deed, partial(place_order, seen, self.view, self.world, order))
         return None
 
     def _ending(self, action: Action) -> Outcome:
@@ -262,6 +303,20 @@ class _Pass:
 
     def outcome(self, ending: Ending | RotatorError, planned: Effect | None = None) -> Outcome:
         return Outcome(self.view.target, tuple(self.steps), ending, self.seen, planned, self.doing)
+
+
+def _listed(requests: Sequence[str]) -> str | None:
+    return ", ".join(requests) or None
+
+
+def _secret_of(action: Effect) -> SecretId | None:
+    """Return which secret at Okta an action is about, where that is known before it."""
+    match action:
+        case Activate(secret_id) | Deactivate(secret_id) | Delete(secret_id) | OrderReplacement(secret_id):
+            return secret_id
+        case Adopt(secret) | Promote(secret):
+            return secret.id
+    return None
 
 
 def _worth_a_look(surprise: RotatorError) -> bool:

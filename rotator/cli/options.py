@@ -6,6 +6,7 @@ A command takes `@config_option`, `@output_option` and `@click.pass_obj`, and ge
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,20 @@ config_option = click.option(
     callback=_remember_config,
     help="The configuration. [default: $ROTATOR_CONFIG, ~/.config/rotator/config.yaml, /etc/rotator/config.yaml]",
 )
+
+
+def _moment(_ctx: click.Context, _param: click.Parameter, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no date; write it as 2026-01-31 or 2026-01-31T12:00+01:00") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+# Without a zone it is UTC, as all that is printed.
+since_option = click.option("--since", metavar="DATE", callback=_moment, help="Only from then on: 2026-01-31, in UTC.")
 
 
 def output_option(command: Any) -> Any:

@@ -265,7 +265,9 @@ class Written:
         self.rows.append((deed.step, deed.actor, "begins"))
         return len(self.rows)
 
-    async def ended(self, number: int, deed: Deed, how: Ended, detail: str, *, request_id: str | None = None) -> None:
+    async def ended(
+        self, number: int | None, deed: Deed, how: Ended, detail: str, *, request_id: str | None = None
+    ) -> None:
         self.rows.append((deed.step, deed.actor, how.value))
 
 

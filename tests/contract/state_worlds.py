@@ -8,25 +8,25 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from rotator.adapters.store import Store
+from rotator.adapters.store_chronicle import StoreChronicle
 from rotator.adapters.store_gate import StoreGate
 from rotator.adapters.store_journal import StoreJournal
 from rotator.adapters.store_leases import StoreLeases
 from rotator.adapters.store_memory import StoreMemory
-from rotator.adapters.store_schema import audit, cursor, target
+from rotator.adapters.store_schema import cursor, target
 from rotator.adapters.store_schema import lease as leases
 from rotator.adapters.store_service import StoreBrakes, StoreCursors, StoreRoster
 from rotator.adapters.store_sql import now
-from rotator.core.history import Deed, Ended
-from rotator.core.model import AppId, RotationId
 from tests.fakes.okta import ManualClock
-from tests.fakes.state import FakeMember, FakeState, Row, admit
+from tests.fakes.state import FakeMember, FakeState, admit
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from rotator.core.history import Row
     from tests.fakes.state import Decide
 
 HOSTS = {"acme": "acme.okta.com", "again": "ACME.okta.com", "other": "other.okta.com"}
@@ -94,6 +94,7 @@ class InDatabase:
             leases=StoreLeases(store, HOSTS, name),
             gate=StoreGate(store, decide, self.clock),
             journal=StoreJournal(store, self.clock),
+            chronicle=StoreChronicle(store, page=3),
             memory=StoreMemory(store),
             cursors=StoreCursors(store, name),
             brakes=StoreBrakes(store),
@@ -107,27 +108,11 @@ class InDatabase:
         await self.store().write(_expire)
 
     async def audit(self) -> list[Row]:
-        rows = await self.store().read(lambda connection: connection.execute(select(audit).order_by("number")).all())
-        return [
-            Row(
-                row.number,
-                row.begun,
-                Deed(
-                    target=row.target,
-                    org=row.org,
-                    app_id=AppId(row.app_id),
-                    step=row.step,
-                    at=row.at,
-                    actor=row.actor,
-                    rotation=RotationId(row.rotation_id) if row.rotation_id else None,
-                    reason=row.reason,
-                ),
-                Ended(row.how) if row.how else None,
-                row.detail,
-                row.request_id,
-            )
-            for row in rows
-        ]
+        chronicle = StoreChronicle(self.store())
+        rows: list[Row] = []
+        while page := await chronicle.rows(after=rows[-1].number if rows else 0):
+            rows.extend(page)
+        return rows
 
     async def aclose(self) -> None:
         for store in self.stores:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from rotator.core.history import Deed, Ended
-from rotator.core.model import AppId, RotationId
+from rotator.core.chain import Whole, from_json, verify
+from rotator.core.history import Deed, Ended, Row
+from rotator.core.model import AppId, ProofLevel, RotationId, SecretId
 from rotator.core.secret_value import SecretValue
 from rotator.errors import InvariantError
 from tests.contract.state_worlds import InDatabase
 from tests.fakes.okta import NOON
-from tests.fakes.state import Row
 
 if TYPE_CHECKING:
     from tests.contract.state_worlds import StateWorld
@@ -23,30 +24,71 @@ if TYPE_CHECKING:
 DEED = Deed("billing", "acme", AppId("0oa1"), "Create", NOON, "daemon@host", RotationId("r1"), "expired")
 
 
+def row(number: int, **more: Any) -> Row:
+    """Return a row of that deed, as if there were no chain."""
+    bare = {"begun": None, "at": NOON, "target": "billing", "org": "acme", "app_id": "0oa1", "step": "Create"}
+    bare |= {"phase": "begins", "how": None, "detail": "", "actor": "daemon@host", "rotation_id": "r1"}
+    bare |= {"reason": "expired", "secret_id": None, "path": None, "version": None, "proof": None, "request_id": None}
+    return Row(number, **(bare | more))
+
+
+def bare(row: Row) -> Row:
+    return replace(row, previous=None, hash=None)
+
+
 async def test_an_effect_has_a_row_before_it_and_one_after_it(state: StateWorld) -> None:
     member = await state.member()
 
-    number = await member.journal.begins(DEED)
+    number = await member.journal.begins(replace(DEED, secret=SecretId("ocs0")))
     state.clock.advance(timedelta(seconds=3))
-    await member.journal.ended(number, DEED, Ended.DONE, "ocs1 made", request_id="req-1")
+    known = replace(DEED, secret=SecretId("ocs1"), path="kv/billing", version=7, proof=ProofLevel.TOKEN_ISSUED)
+    await member.journal.ended(number, known, Ended.DONE, "ocs1 made", request_id="req-1")
 
     before, after = await state.audit()
-    assert before == Row(number, None, DEED)
-    assert replace(after, number=0, deed=DEED) == Row(0, number, DEED, Ended.DONE, "ocs1 made", "req-1")
+    assert bare(before) == row(number, secret_id="ocs0")
+    assert bare(after) == row(
+        after.number,
+        begun=number,
+        at=NOON + timedelta(seconds=3),
+        phase="ended",
+        how="done",
+        detail="ocs1 made",
+        request_id="req-1",
+        secret_id="ocs1",
+        path="kv/billing",
+        version=7,
+        proof="token issued",
+    )
     assert after.number > number
 
 
 async def test_what_is_not_known_of_a_deed_is_left_out(state: StateWorld) -> None:
     member = await state.member()
-    bare = replace(DEED, rotation=None, reason="")
 
-    number = await member.journal.begins(bare)
-    await member.journal.ended(number, bare, Ended.UNKNOWN, "")
+    number = await member.journal.begins(replace(DEED, rotation=None, reason=""))
+    await member.journal.ended(number, replace(DEED, rotation=None, reason=""), Ended.UNKNOWN, "")
 
-    assert [(row.deed.rotation, row.deed.reason, row.request_id) for row in await state.audit()] == [
-        (None, "", None),
-        (None, "", None),
-    ]
+    for each in await state.audit():
+        assert (each.rotation_id, each.reason, each.secret_id, each.path, each.version) == (None, "", None, None, None)
+        assert (each.proof, each.request_id) == (None, None)
+
+
+async def test_a_proof_has_one_row(state: StateWorld) -> None:
+    member = await state.member()
+
+    await member.journal.ended(None, replace(DEED, proof=ProofLevel.REFUSED), Ended.DONE, "the candidate: refused")
+
+    (only,) = await state.audit()
+    assert (only.phase, only.begun, only.proof) == ("ended", None, "refused")
+
+
+async def test_the_rows_of_all_members_make_one_chain(state: StateWorld) -> None:
+    members = [await state.member(f"member {number}") for number in range(4)]
+
+    await asyncio.gather(*(member.journal.begins(DEED) for member in members for _ in range(5)))
+
+    rows = await state.audit()
+    assert verify(rows) == Whole(rows=20, first=rows[0].number, last=rows[-1].number, head=rows[-1].hash or "")
 
 
 async def test_each_row_has_a_number_of_its_own_whoever_writes_it(state: StateWorld) -> None:
@@ -58,6 +100,31 @@ async def test_each_row_has_a_number_of_its_own_whoever_writes_it(state: StateWo
     assert sorted(numbers) == sorted(row.number for row in await state.audit())
 
 
+async def test_a_row_is_told_to_the_log_as_it_stands(state_url: str) -> None:
+    state = InDatabase(state_url)
+    member = await state.member()
+
+    with capture_logs() as logged:
+        number = await member.journal.begins(DEED)
+        await member.journal.ended(number, DEED, Ended.DONE, "ocs1 made\x1b[31m by SSWS 00aBcDeFgHiJ", request_id="r1")
+
+    assert [(line["event"], line["log_level"]) for line in logged] == [("audit", "info")] * 2
+    assert [from_json(line) for line in logged] == await state.audit()
+    assert logged[-1]["detail"] == "ocs1 made\\x1b[31m by SSWS [redacted]"
+    await state.aclose()
+
+
+async def test_a_row_that_was_not_written_is_not_told_as_one(state_url: str) -> None:
+    state = InDatabase(state_url)
+    member = await state.member()
+
+    with capture_logs() as logged, pytest.raises(InvariantError):
+        await member.journal.begins(replace(DEED, at=NOON.replace(tzinfo=None)))
+
+    assert logged == []
+    await state.aclose()
+
+
 @pytest.mark.parametrize("text", ["half a pair: \ud800", "nul: \0", "\x1b[31m", "x" * 100_000])
 async def test_whatever_a_vendor_said_can_be_written(state_url: str, text: str) -> None:
     state = InDatabase(state_url)
@@ -66,7 +133,8 @@ async def test_whatever_a_vendor_said_can_be_written(state_url: str, text: str) 
     number = await member.journal.begins(DEED)
     await member.journal.ended(number, DEED, Ended.NOT_DONE, text)
 
-    assert [row.how for row in await state.audit()] == [None, Ended.NOT_DONE]
+    assert [row.how for row in await state.audit()] == [None, "not done"]
+    assert isinstance(verify(await state.audit()), Whole)
     await state.aclose()
 
 

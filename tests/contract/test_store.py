@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import func, insert, inspect, select, text
 
 from rotator.adapters.store import Store
+from rotator.adapters.store_chronicle import StoreChronicle
 from rotator.adapters.store_gate import StoreGate
 from rotator.adapters.store_journal import StoreJournal
 from rotator.adapters.store_memory import StoreMemory
@@ -27,6 +28,7 @@ from rotator.adapters.store_service import StoreBrakes, StoreCursors, StoreRoste
 from rotator.adapters.store_upgrade import NEWEST, migrations
 from rotator.core.admission import Brake, Wish
 from rotator.core.agenda import Entry, LastLook, Remembered
+from rotator.core.chain import BEGINNING, Whole, verify
 from rotator.core.history import Deed, Ended, Place
 from rotator.core.model import AppId, ClientId, Policy, Reason
 from rotator.core.secret_value import SecretValue
@@ -193,6 +195,33 @@ async def test_closing_it_twice_does_no_harm(store: Store) -> None:
     await store.aclose()
 
 
+async def test_rows_from_before_the_chain_stay_as_they_were_and_the_chain_begins_behind_them(state_url: str) -> None:
+    old = {"at": NOON, "target": "billing", "org": "acme", "app_id": "0oa1", "step": "Create", "phase": "begins"}
+    old |= {"detail": "", "actor": "daemon@host", "reason": ""}
+    names = ", ".join(old)
+    values = ", ".join(f":{name}" for name in old)
+    store = Store(state_url)
+
+    def as_it_was(connection: Connection) -> None:
+        for name in ("secret_id", "path", "version", "proof", "previous", "hash"):
+            connection.execute(text(f"ALTER TABLE rotator_audit DROP COLUMN {name}"))
+        connection.execute(text(f"UPDATE {VERSION} SET version_num = '0001'"))
+        connection.execute(text(f"INSERT INTO rotator_audit ({names}) VALUES ({values})"), {**old, "at": str(NOON)})
+
+    await store.write(as_it_was)
+    await store.aclose()
+    store = Store(state_url)
+    await StoreJournal(store, ManualClock()).begins(DEED)
+    await StoreJournal(store, ManualClock()).begins(DEED)
+
+    found = verify(await StoreChronicle(store).rows())
+
+    assert isinstance(found, Whole)
+    assert (found.unchained, found.rows, found.anchor) == (1, 2, BEGINNING)
+    assert await store.read(differences) == []
+    await store.aclose()
+
+
 # --- Transactions ---------------------------------------------------------------------------------------------
 
 
@@ -297,6 +326,37 @@ async def test_old_rows_are_pruned_and_what_is_under_way_is_kept(store: Store) -
     await journal.begins(replace(DEED, step="Delete", at=clock.now()))
     await prune(journal, gate)
     assert await names_in(store) == (["Delete"], ["under way"])
+
+
+async def test_what_is_left_after_pruning_is_a_chain_from_its_oldest_row_on(store: Store) -> None:
+    clock = ManualClock()
+    journal = StoreJournal(store, clock)
+    for hours, step in ((0, "old"), (3, "young"), (-3, "by a slow clock"), (5, "younger")):
+        await journal.begins(replace(DEED, step=step, at=NOON + timedelta(hours=hours)))
+    before = await StoreChronicle(store).rows()
+
+    clock.advance(timedelta(days=400, hours=1))
+    await journal.prune()
+
+    kept = await StoreChronicle(store).rows()
+    found = verify(kept)
+    assert [row.step for row in kept] == ["young", "by a slow clock", "younger"]
+    assert isinstance(found, Whole)
+    assert (found.rows, found.anchor) == (3, before[0].hash)
+
+
+async def test_the_newest_row_is_kept_however_old_so_that_the_chain_goes_on(store: Store) -> None:
+    clock = ManualClock()
+    journal = StoreJournal(store, clock)
+    await journal.begins(DEED)
+    await journal.begins(DEED)
+    clock.advance(timedelta(days=4000))
+    await journal.prune()
+    (kept,) = await StoreChronicle(store).rows()
+
+    await journal.begins(DEED)
+
+    assert [row.previous for row in await StoreChronicle(store).rows()] == [kept.previous, kept.hash]
 
 
 async def prune(journal: StoreJournal, gate: StoreGate) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,9 @@ from rotator.sandbox.journal import Wanted
 from rotator.sandbox.okta_console import GivenSecret
 from rotator.settings import load
 from rotator.wiring import open_worlds
+from rotator.wiring_state import open_state
 from tests.app.small_world import Told
+from tests.fakes.state import admit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +38,7 @@ TOKEN_CALLS = Wanted(path="/oauth2/*")
 WRITES = Wanted(service="vault", kind="kv.write")
 EXPIRED = timedelta(days=100)
 STAGING = "rotator/staging"
+PASSES = "passes@site"  # who makes those of `Site.reconcile`, for the audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +134,13 @@ class Site:
 
     async def reconcile(self) -> Report:
         """Make a pass by the sandbox's clock on both sides, and return what came of the only target."""
-        settings = load(self.config)
-        async with open_worlds(
-            settings, progress=Told(), warn=print, clock=self.box.clock, leases_in=self.folder / "leases"
-        ) as worlds:
+        settings, clock, leases_in = load(self.config), self.box.clock, self.folder / "leases"
+        async with AsyncExitStack() as around:
+            opening = open_state(settings, decide=admit, owner=PASSES, clock=clock, leases_in=leases_in)
+            state = await around.enter_async_context(opening) if settings.state.named else None
+            worlds = await around.enter_async_context(
+                open_worlds(settings, progress=Told(), warn=print, clock=clock, leases_in=leases_in, state=state)
+            )
             (outcome,) = await reconcile(settings.targets, worlds.of)
         return report(outcome, self.box.clock.now())
 

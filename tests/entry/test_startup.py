@@ -57,6 +57,8 @@ def test_it_starts_within_a_multiple_of_bare_python(argv: list[str], environ: di
         pytest.param(["--help"], {}, id="the help"),
         pytest.param(["config", "--help"], {}, id="the help of a group"),
         pytest.param(["config", "validate", "--help"], {}, id="the help of a command"),
+        pytest.param(["history", "--help"], {}, id="the help of what reads the audit"),
+        pytest.param(["audit", "verify", "--help"], {}, id="the help of what checks it"),
         pytest.param(["staus"], {}, id="a misspelt command"),
         pytest.param([], COMPLETION, id="a completion"),
     ],

@@ -9,9 +9,11 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rotator.core.admission import LONG_AGO, Admitted, Begun, Brake, Ledger
+from rotator.core.chain import BEGINNING, chained
+from rotator.core.history import Row
 from rotator.core.survey import NEW_STATE, new_state
 from rotator.errors import BusyError, RotatorError
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from rotator.core.history import Deed, Ended, Place
     from rotator.core.model import AppId, Target
     from rotator.core.selection import Member
-    from rotator.ports import Brakes, Clock, Cursors, Gate, Journal, Lease, Leases, Memory, Roster
+    from rotator.ports import Brakes, Chronicle, Clock, Cursors, Gate, Journal, Lease, Leases, Memory, Roster
 
     Decide = Callable[[Wish, Ledger, datetime], Admission]
 
@@ -50,18 +52,6 @@ class HeldLog:
     place: Place | None = None
     owner: str | None = None
     until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of the audit. `begun` is the number of the row before the effect, None in that row itself."""
-
-    number: int
-    begun: int | None
-    deed: Deed
-    how: Ended | None = None
-    detail: str = ""
-    request_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -95,6 +85,7 @@ class FakeState:
             leases=FakeLeases(self, hosts, owner),
             gate=FakeGate(self, decide),
             journal=FakeJournal(self),
+            chronicle=FakeChronicle(self),
             memory=FakeMemory(self),
             cursors=FakeCursors(self, owner),
             brakes=FakeBrakes(self),
@@ -109,6 +100,7 @@ class FakeMember:
     leases: Leases
     gate: Gate
     journal: Journal
+    chronicle: Chronicle
     memory: Memory
     cursors: Cursors
     brakes: Brakes
@@ -199,18 +191,63 @@ class FakeGate:
 
 @dataclass(frozen=True, slots=True)
 class FakeJournal:
-    """Rows in a list."""
+    """Rows in a list, each chained to the one before it."""
 
     state: FakeState
 
     async def begins(self, deed: Deed) -> int:
         self.state.up()
-        self.state.audit.append(Row(len(self.state.audit) + 1, None, deed))
-        return len(self.state.audit)
+        return self._append(deed, "begins", at=deed.at)
 
-    async def ended(self, number: int, deed: Deed, how: Ended, detail: str, *, request_id: str | None = None) -> None:
+    async def ended(
+        self, number: int | None, deed: Deed, how: Ended, detail: str, *, request_id: str | None = None
+    ) -> None:
         if self.state.down is None:
-            self.state.audit.append(Row(len(self.state.audit) + 1, number, deed, how, detail, request_id))
+            at = self.state.clock.now()
+            self._append(deed, "ended", at=at, begun=number, how=how.value, detail=detail, request_id=request_id)
+
+    def _append(self, deed: Deed, phase: str, *, at: datetime, **more: Any) -> int:
+        known = {"begun": None, "how": None, "detail": "", "request_id": None}
+        row = Row(
+            number=len(self.state.audit) + 1,
+            at=at,
+            target=deed.target,
+            org=deed.org,
+            app_id=deed.app_id,
+            step=deed.step,
+            phase=phase,
+            actor=deed.actor,
+            rotation_id=deed.rotation,
+            reason=deed.reason,
+            secret_id=deed.secret,
+            path=deed.path or None,
+            version=deed.version,
+            proof=deed.proof.value if deed.proof else None,
+            **(known | more),
+        )
+        last = self.state.audit[-1].hash if self.state.audit else None
+        self.state.audit.append(chained(row, last or BEGINNING))
+        return row.number
+
+
+@dataclass(frozen=True, slots=True)
+class FakeChronicle:
+    """The same list, read."""
+
+    state: FakeState
+    page: int = 3
+
+    async def rows(
+        self, *, after: int = 0, target: str | None = None, since: datetime | None = None
+    ) -> tuple[Row, ...]:
+        self.state.up()
+        young = [row.number for row in self.state.audit if since is None or row.at >= since]
+        found = [
+            row
+            for row in self.state.audit
+            if row.number > after and target in {None, row.target, row.app_id} and young and row.number >= young[0]
+        ]
+        return tuple(found[: self.page])
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from rotator.app.observe import View, World
     from rotator.core.actions import Action
+    from rotator.core.history import Upshot
     from rotator.core.model import OktaSecret, Snapshot, Staging
     from rotator.core.secret_value import SecretFields, SecretValue
 
@@ -41,7 +42,7 @@ def the_value_is_staged_after_okta_has_it(patch: pytest.MonkeyPatch) -> None:
     """Create, then write: a crash between them loses the secret."""
     stage = effects._stage
 
-    async def create_first(seen: Snapshot, view: View, world: World, reason: Reason) -> str:
+    async def create_first(seen: Snapshot, view: View, world: World, reason: Reason) -> Upshot:
         value = world.mint.value()
 
         class Again:
@@ -148,10 +149,10 @@ def an_order_is_not_bound_to_an_id(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Facts, "order", property(lambda self: self.staging.order))
     close = effects._close
 
-    async def keep_order(seen: Snapshot, view: View, world: World) -> str:
+    async def keep_order(seen: Snapshot, view: View, world: World) -> Upshot:
         write = effects._write_staging
 
-        async def with_order(seen: Snapshot, view: View, world: World, record: Staging) -> str:
+        async def with_order(seen: Snapshot, view: View, world: World, record: Staging) -> Upshot:
             return await write(seen, view, world, replace(record, order=seen.staging.order))
 
         patch.setattr(effects, "_write_staging", with_order)
@@ -213,7 +214,7 @@ def the_promotion_is_not_compared(patch: pytest.MonkeyPatch) -> None:
     _without(patch, rotation.base_moved)
     original = effects._promote
 
-    async def force(seen: Snapshot, view: View, world: World, candidate: OktaSecret) -> str:
+    async def force(seen: Snapshot, view: View, world: World, candidate: OktaSecret) -> Upshot:
         metadata = await world.kv.read_metadata(seen.target.consumer)
         base = metadata.current if metadata else 0
         return await original(replace(seen, staging=replace(seen.staging, base_version=base)), view, world, candidate)
@@ -315,7 +316,7 @@ def the_record_is_closed_before_it_is_empty(patch: pytest.MonkeyPatch) -> None:
     """Destroy first: a crash leaves a record that cannot be read."""
     close = effects._close
 
-    async def destroy_first(seen: Snapshot, view: View, world: World) -> str:
+    async def destroy_first(seen: Snapshot, view: View, world: World) -> Upshot:
         await world.kv.destroy(seen.target.staging, (*seen.staging.older, seen.staging.version))
         return await close(seen, view, world)
 
