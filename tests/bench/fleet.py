@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rotator.core.actions import Waiting
 from rotator.core.admission import Admitted
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 BUCKETS = ("apps", "app", "clients", "logs", "token", "oauth2", "api")
 UNLIMITED = dict.fromkeys(BUCKETS, 10_000_000)
+ANOTHER = "somebody-else-s-secret-that-stays"  # an app's only active secret cannot be revoked
+PATIENCE = 300.0
 YOUNG = timedelta(days=10)
 SELECTION = "services"
 VERIFY = {"authorization_server": "default", "scope": SCOPE}
@@ -80,6 +84,12 @@ class Fleet:
             self._members.append(member)
             self.apps[member.name] = app
 
+    def revoke(self, *names: str) -> None:
+        """Deactivate what consumers of these read, as a person does."""
+        with self.box.lock:
+            for name in names:
+                self.box.okta.revoke(self.apps[name], self.apps[name].secrets[-1].id)
+
     def remember(self, *, due: int = 0) -> None:
         """Write the state database; let so many be due for a look at once."""
         asyncio.run(self._remember(load(self.site.config), due))
@@ -115,6 +125,36 @@ class Fleet:
     def daemon(self, *options: str) -> Daemon:
         """Return `rotator run` here, to be started."""
         return Daemon(self.site, _program, *options)
+
+
+class Endings:
+    """A daemon's log, read on: when rotations were over, promoted, verified and recorded."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._file = daemon.log.open(encoding="utf-8")
+        self._ended: dict[str, datetime] = {}  # by target
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def wait_for(self, *names: str) -> datetime:
+        """Return when the last of these was over, once all are."""
+        ends = time.monotonic() + PATIENCE
+        while missing := set(names) - self._ended.keys():
+            assert time.monotonic() < ends, f"not rotated: {sorted(missing)}"
+            line = self._file.readline()
+            if line.startswith("{"):
+                self._note(json.loads(line))
+            elif not line:
+                time.sleep(0.02)
+        return max(self._ended[name] for name in names)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        if event["event"] == "staging_closed":
+            self._ended[event["target"]] = datetime.fromisoformat(event["timestamp"])
 
 
 def _program(argv: list[str], daemon: Daemon) -> subprocess.Popen[bytes]:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import statistics
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 from rotator.core.budget import Shares
 from rotator.sandbox.journal import Wanted
 from rotator.sandbox.okta_settings import OktaSettings
 from rotator.sandbox.world import Sandbox
 from tests.bench.figures import Chapter, Row
-from tests.bench.fleet import Fleet
+from tests.bench.fleet import ANOTHER, Endings, Fleet
 from tests.entry.site import APPS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
-
-    from tests.entry.daemon import Daemon
 
 WINDOW = timedelta(seconds=10)  # of Okta's limits: a sixth of the true one, so that the bench ends
 MORE = 5  # seconds beyond a poll, by the goal
-PATIENCE = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,40 +33,6 @@ class Size:
     trials: int = 20
     at_once: int = 50
     poll: int = 2
-
-
-class Endings:
-    """A daemon's log, read on: when the new secret of each target was verified after it was promoted."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        self._file = daemon.log.open(encoding="utf-8")
-        self._promoted: set[str] = set()
-        self._verified: dict[str, datetime] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def wait_for(self, names: Iterable[str]) -> datetime:
-        """Return when the last of them was verified, once all are."""
-        wanted, ends = set(names), time.monotonic() + PATIENCE
-        while missing := wanted - self._verified.keys():
-            assert time.monotonic() < ends, f"not rotated: {sorted(missing)}"
-            line = self._file.readline()
-            if line.startswith("{"):
-                self._note(json.loads(line))
-            elif not line:
-                time.sleep(0.02)
-        return max(self._verified[name] for name in wanted)
-
-    def _note(self, event: dict[str, Any]) -> None:
-        match event:
-            case {"event": "secret_promoted", "target": name}:
-                self._promoted.add(name)
-            case {"event": "secret_tried", "target": name, "timestamp": at} if name in self._promoted:
-                self._verified[name] = datetime.fromisoformat(at)
 
 
 class Trials:
@@ -85,11 +46,9 @@ class Trials:
     def revoke(self, count: int = 1) -> float:
         """Revoke the secrets of so many; return the seconds until the last one is replaced."""
         fleet, names = self._fleet, [next(self._left) for _ in range(count)]
-        with fleet.box.lock:
-            began = datetime.now(UTC)
-            for name in names:
-                fleet.box.okta.revoke(fleet.apps[name], fleet.apps[name].secrets[-1].id)
-        ended = self._endings.wait_for(names)
+        began = datetime.now(UTC)
+        fleet.revoke(*names)
+        ended = self._endings.wait_for(*names)
         assert all(fleet.site.works(fleet.apps[name], name) for name in names)
         return (ended - began).total_seconds()
 
@@ -99,7 +58,7 @@ def measured(folder: Path, size: Size) -> Chapter:
     urgent = size.trials + size.at_once
     with Sandbox(okta=OktaSettings(window=WINDOW)) as box:
         fleet = Fleet(box, folder / "fleet", extra={"limits": {"urgent_at_once": urgent}})
-        fleet.add_named(size.targets, older=["somebody-else-s-secret-that-stays"])
+        fleet.add_named(size.targets, older=[ANOTHER])
         fleet.remember()
         options = ("--resync", "7d", "--poll", f"{size.poll}s")
         with fleet.daemon(*options) as daemon, Endings(daemon.until_ready()) as endings:
@@ -123,9 +82,9 @@ def measured(folder: Path, size: Size) -> Chapter:
     return Chapter(
         "Revoked secrets",
         f"`rotator run --poll {size.poll}s` over {size.targets:,} settled targets and Okta's usual limits, whose"
-        f" windows last {WINDOW.seconds} s here instead of a minute. Secrets are deactivated at Okta; time is from the event in"
-        " the System Log to the new one verified after its promotion, by the daemon's log. The goal is a poll and"
-        f" {MORE} s, for many at once and calls \N{DIVISION SIGN} our urgent share ({share} calls a window).",
+        f" windows last {WINDOW.seconds} s here instead of a minute. Secrets are deactivated at Okta; time is from the"
+        " event in the System Log to the new one promoted, verified and recorded, by the daemon's log. The goal is a"
+        f" poll and {MORE} s, for many at once and calls \N{DIVISION SIGN} our urgent share ({share} calls a window).",
         [
             Row(f"one among {size.targets:,}: p95 of {size.trials}", p95, at_most, " s"),
             Row("one: median", statistics.median(one_by_one), unit=" s"),
