@@ -52,7 +52,7 @@ def main() -> None:
     options.add_argument("--into", type=Path, default=DOCS, help="the folder for figures.md and figures.json")
     chosen = options.parse_args()
     if unknown := set(chosen.chapters) - WORKS.keys():
-        options.error(f"no such chapter: {', '.join(sorted(unknown))}")
+        options.error(f"no such chapter: {', '.join(sorted(unknown))}; there are {', '.join(WORKS)}")
     began, load = time.monotonic(), os.getloadavg()[0]
     measured = []
     with tempfile.TemporaryDirectory() as folder:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 LIBRARIES = f"{OKTA}{TOKENS}, sqlalchemy.dialects.sqlite, pydantic, apscheduler.schedulers.asyncio, h11"
 SHOW_RESIDENT = "import os; from tests.bench.measure import resident; print(resident(os.getpid()))"
-SETTLING = 3  # ticks without a call, after which it is at rest
-RUNS = 3
 READY, SMALL, LARGE = 2.5, 160, 256  # seconds, MB, MB
 TICK, GROWTH = 200, 1.0  # ms of CPU, MB
 
@@ -35,6 +33,8 @@ class Size:
     targets: int = 1_000
     many: int = 10_000
     ticks: int = 20
+    runs: int = 3
+    quiet: int = 3  # ticks without a call, after which it is at rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ def measured(folder: Path, size: Size) -> Chapter:
     chapter = Chapter(
         "The daemon at rest",
         "`rotator run --tick 1s` over targets that its state database (SQLite) remembers as settled. Ready: from exec"
-        f" to systemd's `READY=1`, median of {RUNS}. Memory is what is resident {size.ticks} ticks after a look at one"
-        " of them, for which every library is loaded. CPU of a tick is all that the process takes meanwhile, and calls"
+        f" to systemd's `READY=1`, median of {size.runs}. Memory is what is resident {size.ticks} ticks after a look at"
+        " one of them, for which every library is loaded. CPU of a tick is all that the process takes meanwhile, and calls"
         " are those that arrive meanwhile. The floor is a Python that only imports the libraries. A configuration may"
         " have a MiB, so that many targets are members of a selection; that is listed once at the start.",
     )
-    runs = [run(["-c", f"{LIBRARIES}\n{SHOW_RESIDENT}"], os.environ) for _ in range(RUNS)]
+    runs = [run(["-c", f"{LIBRARIES}\n{SHOW_RESIDENT}"], os.environ) for _ in range(size.runs)]
     floor = Floor(statistics.median(took.wall for took in runs), statistics.median(float(took.out) for took in runs))
     settings = OktaSettings(limits=UNLIMITED)
     with Sandbox(okta=settings) as box:
@@ -84,7 +84,7 @@ def measured(folder: Path, size: Size) -> Chapter:
 def _rested(fleet: Fleet, size: Size) -> Rested:
     fleet.remember()
     ready = []
-    for _ in range(RUNS - 1):
+    for _ in range(size.runs - 1):
         began = time.perf_counter()
         with fleet.daemon(*AT_REST) as daemon:
             daemon.until_ready()
@@ -94,19 +94,20 @@ def _rested(fleet: Fleet, size: Size) -> Rested:
     with fleet.daemon(*AT_REST) as daemon:
         daemon.until_ready()
         ready.append(time.perf_counter() - began)
-        mark = _quiet(fleet.box.journal)
+        fleet.box.journal.wait_until(lambda calls: any(call.service == "vault" for call in calls), within=60)
+        mark = _quiet(fleet.box.journal, size.quiet)
         first, cpu = resident(daemon.pid), cpu_of(daemon.pid)
         time.sleep(size.ticks)
         tick = (cpu_of(daemon.pid) - cpu) / size.ticks
         return Rested(statistics.median(ready), first, resident(daemon.pid), tick, fleet.box.journal.count(since=mark))
 
 
-def _quiet(journal: Journal) -> int:
-    """Wait until a few ticks have gone by without a call, and return where the journal stands."""
+def _quiet(journal: Journal, ticks: int) -> int:
+    """Wait until so many ticks have gone by without a call, and return where the journal stands."""
     before = -1
     while before != (mark := journal.mark()):
         before = mark
-        time.sleep(SETTLING)
+        time.sleep(ticks)
     return mark
 
 

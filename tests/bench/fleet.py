@@ -61,10 +61,10 @@ class Fleet:
         self.apps: dict[str, OktaApp] = {}  # by the target's name
         self._members: list[Member] = []
 
-    def add_named(self, count: int, **traits: Any) -> None:
+    def add_named(self, count: int, *, age: timedelta = YOUNG, **traits: Any) -> None:
         """Add targets that stand in the configuration by name."""
         for name in (f"app-{n:05}" for n in range(count)):
-            self.apps[name] = self.site.add(name, age=YOUNG, **traits)
+            self.apps[name] = self.site.add(name, age=age, **traits)
 
     def select(self, count: int) -> None:
         """Add members of a selection, let in already."""

@@ -21,7 +21,6 @@ from tests.entry.site import APPS
 if TYPE_CHECKING:
     from pathlib import Path
 
-WINDOW = timedelta(seconds=10)  # of Okta's limits: a sixth of the true one, so that the bench ends
 MORE = 5  # seconds beyond a poll, by the goal
 
 
@@ -33,6 +32,7 @@ class Size:
     trials: int = 20
     at_once: int = 50
     poll: int = 2
+    window: int = 10  # seconds, of Okta's limits: a sixth of the true one, so that the bench ends
 
 
 class Trials:
@@ -56,7 +56,7 @@ class Trials:
 def measured(folder: Path, size: Size) -> Chapter:
     """Revoke one after the other, then many at once."""
     urgent = size.trials + size.at_once
-    with Sandbox(okta=OktaSettings(window=WINDOW)) as box:
+    with Sandbox(okta=OktaSettings(window=timedelta(seconds=size.window))) as box:
         fleet = Fleet(box, folder / "fleet", extra={"limits": {"urgent_at_once": urgent}})
         fleet.add_named(size.targets, older=[ANOTHER])
         fleet.remember()
@@ -67,7 +67,7 @@ def measured(folder: Path, size: Size) -> Chapter:
             for _ in range(size.trials):
                 time.sleep(random.uniform(0, size.poll))
                 one_by_one.append(trials.revoke())
-            time.sleep(WINDOW.total_seconds())  # a window of their own
+            time.sleep(size.window)  # a window of their own
             mark = box.journal.mark()
             together = trials.revoke(size.at_once)
             calls = box.journal.count(APPS, since=mark)
@@ -78,11 +78,11 @@ def measured(folder: Path, size: Size) -> Chapter:
     at_most = size.poll + MORE
     one_by_one.sort()
     p95 = one_by_one[math.ceil(0.95 * len(one_by_one)) - 1]
-    in_time = at_most + calls / share * WINDOW.total_seconds()
+    in_time = at_most + calls / share * size.window
     return Chapter(
         "Revoked secrets",
         f"`rotator run --poll {size.poll}s` over {size.targets:,} settled targets and Okta's usual limits, whose"
-        f" windows last {WINDOW.seconds} s here instead of a minute. Secrets are deactivated at Okta; time is from the"
+        f" windows last {size.window} s here instead of a minute. Secrets are deactivated at Okta; time is from the"
         " event in the System Log to the new one promoted, verified and recorded, by the daemon's log. The goal is a"
         f" poll and {MORE} s, for many at once and calls \N{DIVISION SIGN} our urgent share ({share} calls a window).",
         [
