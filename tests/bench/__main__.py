@@ -38,7 +38,7 @@ WORKS: dict[str, Work] = {
     "daemon": lambda folder, environ, _: alone("daemon", folder / "daemon", environ),
     "limits": lambda folder, environ, _: alone("limits", folder / "limits", environ),
     "revoked": lambda folder, environ, _: alone("revoked", folder / "revoked", environ),
-    "failover": lambda folder, environ, seed: alone("failover", folder / "failover", environ, seed=seed),
+    "failover": lambda folder, environ, _: alone("failover", folder / "failover", environ),
     "kills": lambda folder, environ, seed: alone("kills", folder / "kills", environ, seed=seed),
     "year": lambda folder, environ, _: alone("year", folder / "year", environ),
     "enumerator": lambda _, environ, seed: chapters.enumerator(environ, seed),

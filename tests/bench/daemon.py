@@ -32,7 +32,7 @@ class Size:
 
     targets: int = 1_000
     many: int = 10_000
-    ticks: int = 20
+    ticks: int = 15
     runs: int = 3
     quiet: int = 3  # ticks without a call, after which it is at rest
 
@@ -62,7 +62,7 @@ def measured(folder: Path, size: Size) -> Chapter:
         "The daemon at rest",
         "`rotator run --tick 1s` over targets that its state database (SQLite) remembers as settled. Ready: from exec"
         f" to systemd's `READY=1`, median of {size.runs}. Memory is what is resident {size.ticks} ticks after a look at"
-        " one of them, for which every library is loaded. CPU of a tick is all that the process takes meanwhile, and calls"
+        " one of them, for which every library is loaded. CPU of a tick is all that the process takes meanwhile; calls"
         " are those that arrive meanwhile. The floor is a Python that only imports the libraries. A configuration may"
         " have a MiB, so that many targets are members of a selection; that is listed once at the start.",
     )

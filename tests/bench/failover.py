@@ -57,7 +57,7 @@ class Size:
     """How much is measured."""
 
     trials: int = 20
-    pairs: int = 5  # of daemons, that are tried at the same time
+    pairs: int = 7  # of daemons, that are tried at the same time
 
 
 @dataclass(frozen=True, slots=True)

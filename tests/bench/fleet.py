@@ -24,6 +24,7 @@ from rotator.core.selection import Member, targets_of
 from rotator.sandbox.okta_console import GivenSecret
 from rotator.settings import load
 from rotator.wiring_state import open_state
+from tests.bench.world import BUCKETS
 from tests.entry.daemon import Daemon
 from tests.entry.site import SCOPE, Site
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from rotator.sandbox.world import Sandbox
     from rotator.settings import Settings
 
-BUCKETS = ("apps", "app", "clients", "logs", "token", "oauth2", "api")
 UNLIMITED = dict.fromkeys(BUCKETS, 10_000_000)
 ANOTHER = "somebody-else-s-secret-that-stays"  # an app's only active secret cannot be revoked
 PATIENCE = 300.0
