@@ -1,5 +1,6 @@
 """Measure, against floors of the same run, and write `docs/figures.md` and `docs/figures.json`.
 
+Chapters that are named are measured and printed alone; only a run of all of them is written down.
 A figure depends on the machine and on what else it does: never assert one in a test.
 """
 
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from rotator import __version__
 from tests.bench import chapters
+from tests.bench.alone import alone
 from tests.bench.figures import as_json, as_markdown, missed
 from tests.bench.measure import clean_environ
 
@@ -25,27 +27,38 @@ if TYPE_CHECKING:
 
     from tests.bench.figures import Chapter
 
+    Work = Callable[[Path, dict[str, str], int], Chapter]
+
 DOCS = Path(__file__).parents[2] / "docs"
+WORKS: dict[str, Work] = {
+    "start": lambda _, environ, __: chapters.start_up(environ),
+    "rotation": lambda folder, environ, _: chapters.rotation(folder, environ),
+    "one-off": lambda folder, environ, _: chapters.one_off(folder, environ),
+    "settled": lambda folder, environ, _: chapters.settled(folder, environ),
+    "daemon": lambda folder, environ, _: alone("daemon", folder / "daemon", environ),
+    "limits": lambda folder, environ, _: alone("limits", folder / "limits", environ),
+    "revoked": lambda folder, environ, _: alone("revoked", folder / "revoked", environ),
+    "failover": lambda folder, environ, _: alone("failover", folder / "failover", environ),
+    "kills": lambda folder, environ, seed: alone("kills", folder / "kills", environ, seed=seed),
+    "year": lambda folder, environ, _: alone("year", folder / "year", environ),
+    "enumerator": lambda _, environ, seed: chapters.enumerator(environ, seed),
+}
 
 
 def main() -> None:
     options = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    options.add_argument("chapters", nargs="*", metavar="CHAPTER", help=f"any of {', '.join(WORKS)}; default: all")
     options.add_argument("--seed", type=int, default=20261123, help="of what is drawn at random")
     options.add_argument("--into", type=Path, default=DOCS, help="the folder for figures.md and figures.json")
     chosen = options.parse_args()
+    if unknown := set(chosen.chapters) - WORKS.keys():
+        options.error(f"no such chapter: {', '.join(sorted(unknown))}; there are {', '.join(WORKS)}")
     began, load = time.monotonic(), os.getloadavg()[0]
+    measured = []
     with tempfile.TemporaryDirectory() as folder:
-        environ, place = clean_environ(folder), Path(folder)
-        works: tuple[Callable[[], Chapter], ...] = (
-            lambda: chapters.start_up(environ),
-            lambda: chapters.rotation(place, environ),
-            lambda: chapters.one_off(place, environ),
-            lambda: chapters.settled(place, environ),
-            lambda: chapters.enumerator(environ, chosen.seed),
-        )
-        measured = []
-        for work in works:
-            measured.append(work())
+        environ = clean_environ(folder)
+        for name in chosen.chapters or WORKS:
+            measured.append(WORKS[name](Path(folder), environ, chosen.seed))
             print(f"{measured[-1].title}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     conditions = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -56,9 +69,10 @@ def main() -> None:
         "load before": f"{load:.1f}",
         "took": f"{time.monotonic() - began:.0f} s",
     }
-    chosen.into.mkdir(exist_ok=True)
-    (chosen.into / "figures.json").write_text(as_json(conditions, measured))
-    (chosen.into / "figures.md").write_text(as_markdown(conditions, measured))
+    if not chosen.chapters:
+        chosen.into.mkdir(exist_ok=True)
+        (chosen.into / "figures.json").write_text(as_json(conditions, measured))
+        (chosen.into / "figures.md").write_text(as_markdown(conditions, measured))
     print(as_markdown(conditions, measured))
     for goal in missed(measured):
         print(f"missed: {goal}", file=sys.stderr)

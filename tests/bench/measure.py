@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,6 +63,18 @@ def median(runs: Sequence[Took]) -> Took:
         cpu=statistics.median(took.cpu for took in runs),
         peak=statistics.median(took.peak for took in runs),
     )
+
+
+def resident(pid: int) -> float:
+    """Return the megabytes of memory that a process has now."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def cpu_of(pid: int) -> float:
+    """Return the seconds of CPU that a process has taken so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def clean_environ(home: str) -> dict[str, str]:
