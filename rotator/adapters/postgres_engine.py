@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 TASK = "rotator.pass"
 HEARTBEAT = timedelta(seconds=2)
-STALLED = timedelta(seconds=10)  # without a heartbeat: its job is given to others
+STALLED = timedelta(seconds=8)  # without a heartbeat: its job is given to others
 LOOK = timedelta(seconds=1)  # how often we ask which jobs of others have ended
 AGAIN = timedelta(seconds=2)  # after the worker was cut off from its database
 POOL = 6

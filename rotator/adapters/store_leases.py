@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rotator.core.model import Target
     from rotator.ports import Lease
 
-LASTING = timedelta(seconds=20)
+LASTING = timedelta(seconds=12)
 
 
 class StoreLeases:

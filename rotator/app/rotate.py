@@ -33,7 +33,7 @@ from rotator.core.actions import (
     Waiting,
 )
 from rotator.core.admission import Admitted, Wait, Wish
-from rotator.core.budget import TURN, Haste, Share, in_haste
+from rotator.core.budget import TURN, Haste, Share, haste, in_haste
 from rotator.core.due import haste_for
 from rotator.core.facts import Facts
 from rotator.core.history import Deed, Ended
@@ -112,13 +112,12 @@ async def carry_on(
     `told`: a person named the target, so that policy `manual` begins what is due. `force`: order a new secret first.
     `dry_run`: as policy `observe` does, look and plan. `tries`: what a process remembers of test requests, by hash.
     `deadline`: after it no further action is begun; one that was is seen through. `turn`: how long a call may wait for
-    its turn in Okta's budget.
+    its turn in Okta's budget; the first look counts on the share that the caller's haste says.
     """
     view = View(target, world, told=told or force, tries={} if tries is None else tries)
     hands_off = dry_run or target.policy.mode is Mode.OBSERVE
     one_pass = _Pass(view, world, hands_off=hands_off, turn=turn, deadline=deadline, told=told or force)
-    if force:  # a person waits
-        one_pass.share = Share.URGENT
+    one_pass.share = Share.URGENT if force else haste().share
     try:
         if one_pass.hands_off:
             return await one_pass.run(force=force)

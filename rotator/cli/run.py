@@ -56,7 +56,7 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 @click.option(
     "--resync",
     type=Duration(SECOND, 7 * DAY),
-    default="1d",
+    default="7d",
     show_default=True,
     help="Look at each target at least so often: what the System Log did not tell is found then.",
 )

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from rotator.core.model import Target
 
 
+REVOKED = ("app.oauth2.credentials.lifecycle.deactivate", "app.oauth2.credentials.lifecycle.delete")
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """Something that somebody else did to an app or its secrets, by any of the names that it is known by."""
@@ -23,6 +26,11 @@ class Change:
     kind: str
     published: str  # as the log writes it: for people
     names: frozenset[str]
+
+    @property
+    def cuts_off(self) -> bool:
+        """Whether consumers may be cut off by it: a secret was switched off or removed."""
+        return self.kind.startswith(REVOKED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,7 @@ class Loop:
         self._sent: dict[str, asyncio.Task[None]] = {}
         self._errands: dict[object, asyncio.Task[None]] = {}
         self._ticks_seen = -1  # so that the first turn is one
+        self._known = asyncio.Event()
         self._pruned = clock.now() - PRUNE + FIRST_PRUNE
         self._remembered: dict[str, Remembered] = {}  # from before the start
         self._stock = Stocktaking(lambda: common.take_stock(self._settings), self._hand_over, clock=clock)
@@ -125,10 +126,20 @@ class Loop:
         """How the daemon is, for whoever shows it."""
         return Vitals(self._pulse)
 
-    def wake(self, names: Iterable[str], *, within: timedelta | None = None) -> None:
-        """Have these targets looked at now, or each at a moment of its own within some time."""
+    def wake(self, names: Iterable[str], *, within: timedelta | None = None, pressing: bool = False) -> None:
+        """Have these targets looked at now, or each at a moment of its own within some time.
+
+        `pressing`: consumers may be cut off, so that the look itself may use the urgent share of Okta's budget.
+        """
+        names = list(names)
         self._agenda.wake(names, self._clock.now(), within=within)
+        if pressing:
+            self._passes.press(names)
         self._outside.bell.ring()
+
+    async def taken_up(self) -> None:
+        """Return when it is known who the targets are."""
+        await self._known.wait()
 
     @property
     def settings(self) -> Settings:
@@ -163,6 +174,7 @@ class Loop:
         asked, bell = self._outside.asked, self._outside.bell
         self._remembered = {each.name: each for each in await self._common.memory.recall()}
         self._hand_over(await self._common.members(self._settings))
+        self._known.set()
         await self._braking.ask()
         async with self._common.engine.serving(self._passes.make), asyncio.TaskGroup() as self._tasks:
             while not asked.stop:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rotator.app.reconcile import each
 from rotator.app.rotate import Outcome, carry_on
 from rotator.core.actions import Rest, Waiting
+from rotator.core.budget import Haste, Share, in_haste
 from rotator.core.facts import Facts
 from rotator.daemon.reach import may_be_away
 from rotator.daemon.tidings import last_look
@@ -25,7 +26,7 @@ from rotator.daemon.vitals import STATE
 from rotator.errors import RotatorError, StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from rotator.core.model import RotationId, Target
@@ -93,12 +94,17 @@ class Passes:
         self._on_outcome = on_outcome
         self._tries: dict[str, dict[str, int]] = {}
         self._told: dict[str, Told] = {}  # until the next pass begins
+        self._pressing: set[str] = set()  # likewise
         self._followed = 0
 
     def tell(self, name: str, told: Told) -> None:
         """Let the next pass over a target be one that a person asked for."""
         before = self._told.get(name)
         self._told[name] = replace(told, force=True) if before and before.force else told
+
+    def press(self, names: Iterable[str]) -> None:
+        """Let the next pass over each of these look by the urgent share: consumers may be cut off."""
+        self._pressing.update(names)
 
     def is_told(self, name: str) -> bool:
         """Say whether a person waits for the next pass over it."""
@@ -112,6 +118,7 @@ class Passes:
         """Forget the targets that are gone."""
         self._tries = {name: tries for name, tries in self._tries.items() if name in names}
         self._told = {name: told for name, told in self._told.items() if name in names}
+        self._pressing &= names
 
     async def make(self, name: str) -> None:
         """Make a pass over the target of that name, if there is one; the one that is being made will do as well."""
@@ -148,19 +155,24 @@ class Passes:
         await self._learn(outcome, stale=lambda: followed != self._followed)
 
     async def _carry_on(self, target: Target) -> Outcome:
-        limits = self._limits
+        limits, told = self._limits, self._told.pop(target.name, None)
+        share = Share.URGENT if target.name in self._pressing else Share.ROUTINE
+        self._pressing.discard(target.name)
         async with asyncio.timeout((limits.one_pass + limits.grace).total_seconds()):
-            told = self._told.pop(target.name, None)
             world = self._connections.of(target)
-            return await carry_on(
-                target,
-                replace(world, progress=_Noting(world.progress, self.acting), actor=told.by if told else world.actor),
-                told=told is not None,
-                force=told is not None and told.force,
-                dry_run=told is None and self._around.pulse.brake is not None,
-                tries=self._tries.setdefault(target.name, {}),
-                deadline=self._clock.now() + limits.one_pass,
+            world = replace(
+                world, progress=_Noting(world.progress, self.acting), actor=told.by if told else world.actor
             )
+            with in_haste(Haste(share)):
+                return await carry_on(
+                    target,
+                    world,
+                    told=told is not None,
+                    force=told is not None and told.force,
+                    dry_run=told is None and self._around.pulse.brake is not None,
+                    tries=self._tries.setdefault(target.name, {}),
+                    deadline=self._clock.now() + limits.one_pass,
+                )
 
     async def _learn(self, outcome: Outcome, *, stale: Callable[[], bool]) -> None:
         """Note how a pass ended and when to look again. `stale`: the connections it went by are left behind."""

@@ -67,12 +67,19 @@ class Sleepers(Protocol):
         """How they are."""
         ...
 
-    def wake(self, names: Iterable[str], *, within: timedelta | None = None) -> None:
-        """Have these targets looked at now, or each at a moment of its own within some time."""
+    def wake(self, names: Iterable[str], *, within: timedelta | None = None, pressing: bool = False) -> None:
+        """Have these targets looked at now, or each at a moment of its own within some time.
+
+        `pressing`: consumers may be cut off.
+        """
         ...
 
     def heard(self, kind: str) -> None:
         """Take note of an event, whomever it concerns."""
+        ...
+
+    async def taken_up(self) -> None:
+        """Return when it is known who they are."""
         ...
 
 
@@ -130,6 +137,7 @@ class Watch:
 
     async def run(self) -> None:
         """Ask again and again; an org that takes long makes none of the others wait."""
+        await self._sleepers.taken_up()
         async with asyncio.TaskGroup() as tasks:
             while True:
                 for alias in {one.target.org for one in self._sleepers.vitals.targets()}:
@@ -206,7 +214,7 @@ class Watch:
             self._sleepers.heard(change.kind)
             if names := concerned(change, targets, self._client_ids):
                 log.info("change_heard", org=alias, change=change.kind, at=change.published, targets=sorted(names))
-                self._sleepers.wake(names)
+                self._sleepers.wake(names, pressing=change.cuts_off)
 
     def _note(self, alias: str, org: _Org, error: RotatorError) -> None:
         """Note that the log could not be read. What the org itself is out of is the loop's to find out and tell."""

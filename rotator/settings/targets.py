@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _WHERE = {"org": "okta", "vault": "vaults", "policy": "policies"}  # where a name of that kind leads to
 A_MOMENT = timedelta(seconds=2)  # to get a call on its way
-SLACK = timedelta(seconds=10)  # clocks, queues and retries between our answer limit and the effect
+SLACK = timedelta(seconds=2)  # clocks; should it not do, a late duplicate carries the same value and is removed
 
 
 def resolve_targets(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rotator.core.agenda import SPREAD, Pace, State
+from rotator.core.budget import Share, haste
 from rotator.core.changes import Change, Heard
 from rotator.core.model import AppId, ClientId
 from rotator.core.secret_value import SecretValue
@@ -132,6 +133,25 @@ async def test_what_was_revoked_is_looked_at_and_mended_at_once_and_nobody_else(
     assert watched.post.passes("second") == 1
     heard = [event for event in log if event["event"] == "change_heard"]
     assert {tuple(event["targets"]) for event in heard} == {("billing",)}
+
+
+async def test_who_may_be_cut_off_is_looked_at_by_the_urgent_share_and_others_are_not(watched: Watched) -> None:
+    shares: list[Share] = []
+
+    async def note(name: str) -> None:
+        if name == "list_secrets":
+            shares.append(haste().share)
+
+    watched.post.wires.okta["acme"].meanwhile = note
+    await watched.revoke()
+    await watched.poll()
+    assert shares[:1] == [Share.URGENT]
+    shares.clear()
+    with watched.small.okta.by("somebody"):
+        await watched.small.okta.create_secret(AppId("0oa2"), SecretValue(OTHER))
+    await watched.poll()
+
+    assert shares[:1] == [Share.ROUTINE]
 
 
 async def test_an_app_that_is_no_target_wakes_nobody(watched: Watched, log: Log) -> None:

@@ -312,7 +312,8 @@ class FakeOkta:
     def _change(self, number: int, event: Event) -> Change:
         held = self._apps.get(event.app)
         names = frozenset({event.app, held.app.client_id} if held and held.app.client_id else {event.app})
-        return Change(f"event{number}", event.act, event.at.isoformat(), names)
+        kind = f"app.oauth2.credentials.lifecycle.{event.act}"
+        return Change(f"event{number}", kind, event.at.isoformat(), names)
 
     def _trace(self, event: Event) -> Trace:
         return Trace(event.at, ours=event.actor == US, deletion=event.act == "delete", hashes=frozenset({event.hash}))
