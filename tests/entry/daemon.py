@@ -103,7 +103,8 @@ class Daemon:
         return [event for event in found if not names or event["event"] in names]
 
     def names(self, *names: str) -> list[str]:
-        return [event["event"] for event in self.events(*names)]
+        """Return the names of these events; without any of all, but for the rows of the audit among them."""
+        return [event["event"] for event in self.events(*names) if names or event["event"] != "audit"]
 
     def until(self, name: str, count: int = 1, **fields: Any) -> dict[str, Any]:
         """Wait for the count-th event of that name with these fields, and return it."""

@@ -13,6 +13,7 @@ from rotator.app import effects
 from rotator.core import rotation, slots
 from rotator.core.actions import Activate, CloseStaging, Create, Deactivate, Delete, Discard, Fence, Promote, Stage
 from rotator.core.facts import Facts, Leaving
+from rotator.core.history import Upshot
 from rotator.core.model import Proof, ProofLevel, Reason, StagingState
 from rotator.core.records import consumer_fields, staging_fields
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from rotator.app.observe import View, World
     from rotator.core.actions import Action
-    from rotator.core.history import Upshot
     from rotator.core.model import OktaSecret, Snapshot, Staging
     from rotator.core.secret_value import SecretFields, SecretValue
 
@@ -225,11 +225,11 @@ def the_promotion_is_not_compared(patch: pytest.MonkeyPatch) -> None:
 def staging_is_not_compared(patch: pytest.MonkeyPatch) -> None:
     """A second process overwrites the first one's staged value."""
 
-    async def write(seen: Snapshot, view: View, world: World, record: Staging) -> str:
+    async def write(seen: Snapshot, view: View, world: World, record: Staging) -> Upshot:
         metadata = await world.kv.read_metadata(seen.target.staging)
         await world.kv.write(seen.target.staging, staging_fields(record), cas=metadata.current if metadata else 0)
         view.staging_changed()
-        return "forced"
+        return Upshot("forced")
 
     patch.setattr(effects, "_write_staging", write)
 
@@ -326,12 +326,12 @@ def the_record_is_closed_before_it_is_empty(patch: pytest.MonkeyPatch) -> None:
 def closing_destroys_the_whole_record(patch: pytest.MonkeyPatch) -> None:
     """F17: whatever is there by now, `made` and orders included."""
 
-    async def close(seen: Snapshot, view: View, world: World) -> str:
+    async def close(seen: Snapshot, view: View, world: World) -> Upshot:
         metadata = await world.kv.read_metadata(seen.target.staging)
         numbers = range(1, (metadata.current if metadata else 0) + 1)
         await world.kv.destroy(seen.target.staging, tuple(numbers))
         view.staging_changed()
-        return "destroyed"
+        return Upshot("destroyed")
 
     patch.setattr(effects, "_close", close)
 
