@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
+import tempfile
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ class Daemon:
         self.log = site.folder / f"log-{time.monotonic_ns()}"
         self.log.touch()
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notified = f"{tempfile.mkdtemp(prefix='rt')}/notify"  # a socket's path may not be long
         self._notify.settimeout(SOON)
         self._argv = site.argv("run", "--tick", "1s", "--resync", "1s", *options)
         self._start = start
@@ -46,10 +50,10 @@ class Daemon:
     @property
     def environ(self) -> dict[str, str]:
         home = str(self.site.folder)
-        return {"HOME": home, "XDG_STATE_HOME": f"{home}/state", "NOTIFY_SOCKET": f"{self.log}.notify"}
+        return {"HOME": home, "XDG_STATE_HOME": f"{home}/state", "NOTIFY_SOCKET": self._notified}
 
     def __enter__(self) -> Self:
-        self._notify.bind(f"{self.log}.notify")
+        self._notify.bind(self._notified)
         self._process = self._start(self._argv, self)
         return self
 
@@ -61,6 +65,7 @@ class Daemon:
                 self.signal(signal.SIGKILL)
             self.wait()
         self._notify.close()
+        shutil.rmtree(Path(self._notified).parent)
 
     @property
     def pid(self) -> int:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import rotator
+from rotator.adapters.store_upgrade import NEWEST
 from tests.entry.site import EXPIRED, STAGING, WRITES, Site
 from tests.entry.test_rotate import FRESH
 from tests.entry.test_run import BUSY, CREATE, TICK
@@ -261,12 +262,13 @@ def test_what_another_release_left_half_done_is_finished_once_a_person_has_agree
     assert site.staged(app)["state"] == "empty"
 
 
-MIGRATION = """
+NEXT = f"{int(NEWEST) + 1:04}"
+MIGRATION = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{NEXT}"
+down_revision = "{NEWEST}"
 
 
 def upgrade() -> None:
@@ -281,9 +283,9 @@ def next_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     package = folder / "rotator"
     shutil.copytree(Path(rotator.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     adapters = package / "adapters"
-    (adapters / "migrations" / "versions" / "state_0002.py").write_text(MIGRATION)
+    (adapters / "migrations" / "versions" / f"state_{NEXT}.py").write_text(MIGRATION)
     upgrade = adapters / "store_upgrade.py"
-    upgrade.write_text(upgrade.read_text().replace('NEWEST = "0001"', 'NEWEST = "0002"'))
+    upgrade.write_text(upgrade.read_text().replace(f'NEWEST = "{NEWEST}"', f'NEWEST = "{NEXT}"'))
     return folder
 
 

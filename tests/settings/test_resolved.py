@@ -42,7 +42,7 @@ def test_a_target_is_resolved_into_where_it_reads_waits_and_writes(tmp_path: Pat
     assert (target.name, target.org, target.vault) == ("billing", "acme", "main")
     assert target.consumer == KvPath("kv", "billing/okta")
     assert target.staging == KvPath("secret", "rotator/staging/acme.okta.com/0oa1example1example1")
-    assert target.settle == timedelta(seconds=10 + 5 + 10 + 10)
+    assert target.settle == timedelta(seconds=10 + 5 + 10 + 2)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_target_settles_later_where_answers_may_take_longer(tmp_path: Path) ->
 
     (target,) = loaded(tmp_path, slow).targets
 
-    assert target.settle == timedelta(seconds=30 + 60 + 10 + 10)
+    assert target.settle == timedelta(seconds=30 + 60 + 10 + 2)
 
 
 def test_a_policy_has_every_key_that_is_written(tmp_path: Path) -> None:
