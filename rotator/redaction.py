@@ -21,7 +21,7 @@ _SCHEME = re.compile(r"\b(SSWS|Bearer|DPoP|Basic)(\s*)(?=[A-Za-z._~-]*[0-9+/=])[
 # `ocs…` is Okta's name for a secret, and we log it.
 _NAMED = re.compile(
     r"\b((?:client_secret|secret_id|client_assertion|access_token|id_token|refresh_token|password|private_key"
-    r"|x-vault-token)['\"]?\s*[=:]\s*['\"]?)(?!ocs)[^\s'\"&,;}\[<]{4,}",
+    r"|x-vault-token)['\"]?\s*[=:]\s*['\"]?)(?!ocs|null\b|none\b)[^\s'\"&,;}\[<]{4,}",
     re.IGNORECASE,
 )
 _VAULT_TOKEN = re.compile(r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{20,}")

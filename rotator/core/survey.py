@@ -39,7 +39,8 @@ def objection(targets: Collection[str], looks: Mapping[str, LastLook], limits: L
     """Return what speaks against going on, once all were looked at."""
     before = sum(looks[name].rotated_before for name in targets)
     if before:
-        return Brake(now, f"the state database is new, yet Vault shows earlier rotations of {before} targets", _HINT)
+        whose = f"{before} target{'s' * (before > 1)}"
+        return Brake(now, f"the state database is new, yet Vault shows earlier rotations of {whose}", _HINT)
     due = sum(bool(looks[name].planned) for name in targets)
     if due > (most := most_at_once(limits, len(targets))):
         return Brake(now, f"{due} targets are due at once, more than {most} (`limits`)", _HINT)

@@ -250,6 +250,8 @@ def test_what_looks_like_a_secret_is_cut_out(text: str) -> None:
         "client_secret_id=ocs1 ROTATOR_OKTA__ACME__AUTH__TOKEN_FILE is not set",
         "Basic authentication is off; a bearer authorization is expected",
         "/var/run/secrets/kubernetes.io/serviceaccount/token cannot be read",
+        '{"secret_id": null, "event": "status"}',
+        "secret_id=None event=status",
     ],
 )
 def test_ids_hashes_and_paths_stay(text: str) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Trouble = Callable[[Site, int], AbstractContextManager[None]]
 
-BRAKED = "the state database is new, yet Vault shows earlier rotations of 1 targets"
+BRAKED = "the state database is new, yet Vault shows earlier rotations of 1 target"
 
 
 def revoke(site: Site, app: OktaApp) -> None:
