@@ -24,7 +24,7 @@ SETTINGS = {
     "full_page_writes": "off",
     "listen_addresses": "''",
     "shared_buffers": "16MB",
-    "max_connections": "40",
+    "max_connections": "200",
     "autovacuum": "off",
     "timezone": "'Asia/Kolkata'",  # neither UTC nor ours: what is read must not depend on it
 }

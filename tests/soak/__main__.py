@@ -227,7 +227,9 @@ def main() -> int:
     return 1 if seen.broken else 0
 
 
-def soak(minutes: float, seed: int, targets: int, folder: Path, around: ExitStack) -> Seen:
+def soak(
+    minutes: float, seed: int, targets: int, folder: Path, around: ExitStack, *, settling: float = SETTLING
+) -> Seen:
     """Let it run for so long, and settle."""
     rng, seen = random.Random(seed), Seen(minutes, seed, targets)
     url = around.enter_context(cluster_or_skip()).new_database()
@@ -274,7 +276,7 @@ def soak(minutes: float, seed: int, targets: int, folder: Path, around: ExitStac
     people.over.set()
     weather.join()
     people.join()
-    time.sleep(SETTLING)
+    time.sleep(settling)
     seen.unsettled += _unsettled(box, site, apps, people.made)
     for member in members:
         _measure(member, seen)
@@ -282,7 +284,7 @@ def soak(minutes: float, seed: int, targets: int, folder: Path, around: ExitStac
             seen.unsettled.append(f"member {member.number} ended with {code}")
         seen.told += member.events()
     seen.faults, seen.revoked = weather.made, len(people.revoked)
-    _judge(consumers.end(), people.revoked, seen)
+    judge(consumers.end(), people.revoked, seen)
     seen.created = box.journal.count(Wanted(service="okta", method="POST", path="*/credentials/secrets"))
     keys = [box.vault.key("secret", f"{name}/okta") for name in apps]
     seen.rotations = sum(key.current - 1 for key in keys if key)
@@ -333,7 +335,7 @@ def _unsettled(box: Sandbox, site: Site, apps: dict[str, OktaApp], theirs: set[s
     return found
 
 
-def _judge(said: list[dict[str, Any]], revoked: list[tuple[float, str]], seen: Seen) -> None:
+def judge(said: list[dict[str, Any]], revoked: list[tuple[float, str]], seen: Seen) -> None:
     """Sort what the consumers met: what a person's revocation explains, and what is ours."""
     open_since: dict[tuple[str, str], float] = {}
     for one in said:

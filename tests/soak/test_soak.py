@@ -1,0 +1,46 @@
+"""A soak of some seconds, so that the long one can be trusted to run, and its judge to have teeth."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from tests.soak.__main__ import Seen, judge, soak
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def said(what: str, at: float, *, app: str = "app-000", which: str = "current", **more: object) -> dict[str, Any]:
+    return {"at": at, "app": app, "what": what, "which": which, **more}
+
+
+def test_a_short_one_breaks_no_promise(tmp_path: Path) -> None:
+    with ExitStack() as around:
+        seen = soak(0.15, 7, 4, tmp_path, around, settling=15)
+
+    assert seen.broken == []
+    assert seen.created > 0
+    assert seen.asked > 50
+    assert seen.told["traceback"] == 0
+
+
+def test_a_refusal_that_no_revocation_explains_is_an_outage() -> None:
+    seen = Seen(1, 1, 1)
+    judge([said("refused", 10.0), said("taken", 12.0)], [(11.0, "app-000"), (9.0, "another")], seen)
+
+    assert [outage["at"] for outage in seen.outages] == [10.0]
+
+
+def test_the_time_to_a_working_secret_counts_from_the_revocation() -> None:
+    seen = Seen(1, 1, 1)
+    judge([said("refused", 10.0), said("taken", 12.0)], [(9.0, "app-000")], seen)
+
+    assert (seen.outages, seen.recovered_after) == ([], [3.0])
+
+
+def test_who_is_never_taken_again_is_not_settled() -> None:
+    seen = Seen(1, 1, 1)
+    judge([said("refused", 10.0)], [(9.0, "app-000")], seen)
+
+    assert seen.broken == ["not settled: app-000 was never taken again"]
