@@ -111,7 +111,14 @@ class Loop:
         around = Round(
             pulse, self._agenda, self._horizon, self._inquiry, self._braking, self._recollection, self._tidings
         )
-        self._passes = Passes(around, connections, clock=clock, limits=limits, on_outcome=outside.on_outcome)
+        self._passes = Passes(
+            around,
+            connections,
+            clock=clock,
+            limits=limits,
+            ring=outside.bell.ring,
+            on_outcome=outside.on_outcome,
+        )
         self._of_org: Counter[str] = Counter()  # of those that were sent
         self._sent: dict[str, asyncio.Task[None]] = {}
         self._errands: dict[object, asyncio.Task[None]] = {}

@@ -82,6 +82,7 @@ class Passes:
         *,
         clock: Clock,
         limits: Limits,
+        ring: Callable[[], None],
         on_outcome: tuple[Callable[[Outcome, datetime], None], ...],
     ) -> None:
         """Be at none yet."""
@@ -91,6 +92,7 @@ class Passes:
         self._connections = connections
         self._clock = clock
         self._limits = limits
+        self._ring = ring
         self._on_outcome = on_outcome
         self._tries: dict[str, dict[str, int]] = {}
         self._told: dict[str, Told] = {}  # until the next pass begins
@@ -139,8 +141,9 @@ class Passes:
         finally:
             self.acting.discard(name)
             del self.under_way[name]
-            if not sent:
+            if not sent:  # by another member: our own loop does not know that there is another plan now
                 self._around.agenda.over(name, self._clock.now())
+                self._ring()
 
     def note_fault(self, target: Target, fault: RotatorError) -> None:
         """Note what went wrong outside the pass itself."""

@@ -108,6 +108,16 @@ async def test_what_another_member_knows_of_another_configuration_is_not(small: 
         assert post.entry("t0").state is State.RESTING
 
 
+async def test_what_another_member_asked_for_is_planned_here_at_once(small: SmallWorld) -> None:
+    (target,), state = fleet(small, 1, age=YOUNG), released(small)
+    async with Post(small, [target], state=state) as post, small.leases.hold(target):
+        await post.loop._passes.make("t0")  # as the engine has it made
+        await post.settle()
+        assert post.entry("t0").state is State.BUSY
+
+        assert post.wakes_at == post.entry("t0").at
+
+
 # --- the state is away ------------------------------------------------------------------------------------------
 
 
