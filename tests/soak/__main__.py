@@ -240,7 +240,8 @@ def soak(
     box = around.enter_context(Sandbox(clock=clock, okta=settings))
     site = Site(box, folder, policy=POLICY, extra={"state": {"url": url}, "engine": "postgres"})
     apps = {
-        name: site.add(name, age=AGE * (n / targets)) for n, name in enumerate(f"app-{n:03}" for n in range(targets))
+        name: site.add(name, age=AGE * ((n + 1) / targets))
+        for n, name in enumerate(f"app-{n:03}" for n in range(targets))
     }
     members = [Member(n, site.config, shared, folder) for n in range(MEMBERS)]
     for member in members:

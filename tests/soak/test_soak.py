@@ -1,28 +1,14 @@
-"""A soak of some seconds, so that the long one can be trusted to run, and its judge to have teeth."""
+"""The judge of the soak: what it calls an outage, and what a person's revocation explains."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tests.soak.__main__ import Seen, judge, soak
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.soak.__main__ import Seen, judge
 
 
 def said(what: str, at: float, *, app: str = "app-000", which: str = "current", **more: object) -> dict[str, Any]:
     return {"at": at, "app": app, "what": what, "which": which, **more}
-
-
-def test_a_short_one_breaks_no_promise(tmp_path: Path) -> None:
-    with ExitStack() as around:
-        seen = soak(0.15, 7, 4, tmp_path, around, settling=15)
-
-    assert seen.broken == []
-    assert seen.created > 0
-    assert seen.asked > 50
-    assert seen.told["traceback"] == 0
 
 
 def test_a_refusal_that_no_revocation_explains_is_an_outage() -> None:
