@@ -33,7 +33,7 @@ SCALE = 30
 AT_ONCE = 8  # passes of each daemon
 MEMBERS = 2
 AT_WORK = 0.6  # seconds at most, from when a daemon is seen at work until it is killed
-SETTLING = 60.0
+SETTLING = 240.0
 CREATE = Wanted(method="POST", path="/api/v1/apps/*/credentials/secrets")
 
 
