@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NewType
 
 from rotator.core.schedule import Calendar
+from rotator.core.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -262,7 +263,9 @@ class Policy:
     mode: Mode = Mode.OBSERVE
     onboard: Onboard = Onboard.ADOPT
     rotate_after: timedelta = timedelta(days=90)
-    overlap: timedelta = timedelta(days=7)
+    overlap: timedelta = timedelta(days=7)  # at least
+    overlap_max: timedelta = timedelta(days=30)  # what is not known of the old one's use by then, a person decides
+    usage: Usage = Usage.STOP_IF_SEEN
     soak: timedelta = timedelta(days=3)
     reclaim_after: timedelta = timedelta(days=30)
     on_unknown_value: OnUnknownValue = OnUnknownValue.BLOCK
@@ -287,6 +290,14 @@ class FieldNames:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """One more path that consumers read, with the names of its fields."""
+
+    path: KvPath
+    fields: FieldNames = FieldNames()
+
+
+@dataclass(frozen=True, slots=True)
 class VerifySettings:
     """Where the test token request goes. No scope: the server's default; no server: the org's own."""
 
@@ -307,6 +318,8 @@ class Target:
     policy: Policy = Policy()
     fields: FieldNames = FieldNames()
     verify: VerifySettings = VerifySettings()
+    also: tuple[Destination, ...] = ()  # more paths that get what `consumer` holds
+    hooks: tuple[str, ...] = ()  # what is run after a promotion, by name
     settle: timedelta = timedelta(seconds=35)  # effect limit + propagation: after it a create has arrived or never will
     effect: timedelta = timedelta(seconds=12)  # the longest that one call may take: a lease must outlive it
     conflict: str | None = None  # another target that shares the app or the path
