@@ -16,8 +16,7 @@ _ANY = "*"
 _SECTIONS = ("web", "notify", "hooks", "log")
 _KEYS: tuple[Key, ...] = (
     *((section,) for section in _SECTIONS),
-    *(("policies", _ANY, key) for key in ("usage", "notify", "hooks", "secret_source")),
-    ("policies", _ANY, "overlap", "max"),
+    *(("policies", _ANY, key) for key in ("notify", "hooks", "secret_source")),
     *(
         (section, _ANY, key)
         for section in ("targets", "selections")
