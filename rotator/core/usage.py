@@ -74,6 +74,7 @@ class Evidence:
     users: tuple[User, ...] = ()  # used it since it left, the last one first
     failing: tuple[User, ...] = ()  # were refused with it since it was switched off
     unproven: str = ""
+    tries: int = 1  # how often the log was asked
 
     @property
     def seen_at(self) -> datetime | None:
@@ -134,8 +135,8 @@ def _doubt(log: UsageLog, now: datetime) -> str:
     if log.calibrated_at is None:
         return "the System Log shows no token request with the current secret's hash"
     if log.calibrated_at < now - LATE:
-        last = _minute(log.calibrated_at)
-        return f"the last token request with the current secret that the System Log shows is of {last}"
+        shown = _minute(log.calibrated_at)
+        return f"the last token request with the current secret that the System Log shows is of {shown}"
     return ""
 
 

@@ -29,12 +29,14 @@ from rotator.settings.kinds import (  # noqa: TC001 -- pydantic looks them up wh
     Zone,
 )
 from rotator.settings.schema_connections import SECRET, OrgSection, Section, VaultSection, written
+from rotator.settings.schema_hooks import MOST_HOOKS, HookNames, HookSection
 from rotator.settings.state_url import StateUrl  # noqa: TC001 -- likewise
 
 _DEFAULT = Policy()
 _FIELDS = FieldNames()
 _LIMITS = Limits()
 _WAVE = Wave()
+MOST_PLACES = 8
 
 
 # --- Policies ---------------------------------------------------------------------------------------------
@@ -147,6 +149,9 @@ class PolicySection(Section):
     daily_cap: Number = Field(
         default=_DEFAULT.daily_cap, ge=1, le=20, description="The most secrets made for one target in 24 hours."
     )
+    hooks: HookNames = Field(
+        default=[], max_length=MOST_HOOKS, description="What is run after a promotion, in this order: names of `hooks`."
+    )
 
 
 # --- Targets ----------------------------------------------------------------------------------------------
@@ -189,8 +194,9 @@ class TargetSection(Section):
     )
     verify_: VerifySection = Field(default=VerifySection(), alias="verify", description="How a new secret is proven.")
     write_to: list[DestinationSection] = Field(
-        min_length=1, max_length=1, description="Where the secret is written: just one place in this release."
+        min_length=1, max_length=MOST_PLACES, description="Where the secret is written; the first place leads."
     )
+    hooks: HookNames | None = Field(default=None, max_length=MOST_HOOKS, description="Instead of the policy's.")
 
 
 # --- Selections -------------------------------------------------------------------------------------------
@@ -247,8 +253,9 @@ class SelectionSection(Section):
     )
     verify_: VerifySection = Field(default=VerifySection(), alias="verify", description="How new secrets are proven.")
     write_to: list[DestinationsSection] = Field(
-        min_length=1, max_length=1, description="Where the secrets are written: just one place in this release."
+        min_length=1, max_length=MOST_PLACES, description="Where the secrets are written; the first place leads."
     )
+    hooks: HookNames | None = Field(default=None, max_length=MOST_HOOKS, description="Instead of the policy's.")
     overrides: dict[AppIdText, OverrideSection] = Field(
         default={}, description="What is different for single apps, by app id."
     )
@@ -314,6 +321,7 @@ class Configuration(Section):
     selections: dict[str, SelectionSection] = Field(
         default={}, description="Many apps at once: those of an org that a pattern or a list means, by name."
     )
+    hooks: dict[str, HookSection] = Field(default={}, description="What is run after a promotion, by name.")
     limits: LimitsSection = Field(default=LimitsSection(), description="Where the program stops and asks.")
     state: StateSection = Field(description="The state database. Absent: a file in the state directory.")
     engine: Literal["local", "postgres"] = Field(

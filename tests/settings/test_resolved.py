@@ -11,7 +11,18 @@ from jsonschema import Draft202012Validator
 
 from rotator.core.admission import Limits
 from rotator.core.budget import Shares
-from rotator.core.model import AppId, ClientId, KvPath, Mode, Onboard, OnUnknownValue, Policy, Wave
+from rotator.core.model import (
+    AppId,
+    ClientId,
+    Destination,
+    FieldNames,
+    KvPath,
+    Mode,
+    Onboard,
+    OnUnknownValue,
+    Policy,
+    Wave,
+)
 from rotator.core.schedule import Blackout, Window
 from rotator.core.selection import Member, Newcomers, targets_of
 from rotator.core.usage import Usage
@@ -432,6 +443,27 @@ def test_the_state_s_password_is_read_where_it_lies_and_never_shown(
     assert settings.state.password
     assert settings.state.password.read().reveal() == f"token-{CANARY}"
     assert CANARY not in repr(settings) + repr(settings.shown)
+
+
+# --- several places ----------------------------------------------------------------------------------------
+
+
+def test_the_first_place_leads_and_the_others_keep_their_own_field_names(tmp_path: Path) -> None:
+    more = "okta}, {mount: kv, path: b, fields: {client_id: ID, client_secret: KEY}}, {mount: secret, path: c/d}]"
+    (target,) = loaded(tmp_path, changed("okta}]", more)).targets
+
+    assert (target.consumer, target.fields) == (KvPath("kv", "billing/okta"), FieldNames())
+    assert target.also == (
+        Destination(KvPath("kv", "b"), FieldNames("ID", "KEY")),
+        Destination(KvPath("secret", "c/d"), FieldNames()),
+    )
+
+
+def test_a_selection_has_templates_for_every_place(tmp_path: Path) -> None:
+    text = selecting().replace('okta"}]', 'okta"}, {mount: kv, path: "more/{client_id}"}]')
+    (selection,) = loaded(tmp_path, text).selections
+
+    assert [str(each.path) for each in selection.target.also] == ["kv/more/{client_id}"]
 
 
 # --- selections -----------------------------------------------------------------------------------------------
