@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from rotator.core.model import AppId, KvPath, RotationId, SecretId
+
+LONGEST = timedelta(minutes=2)  # that one may take: the lease is held for so long
 
 
 @dataclass(frozen=True, slots=True)

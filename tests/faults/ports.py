@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from rotator.core.changes import Heard
+    from rotator.core.usage import UsageLog
     from rotator.ports import Lease
     from tests.fakes.okta import FakeOkta, ManualClock
     from tests.fakes.vault import FakeKv
@@ -206,6 +207,10 @@ class GatedOkta:
     async def changes(self, cursor: str | None, since: datetime) -> Heard:
         self._gate.read()
         return await self._okta.changes(cursor, since)
+
+    async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+        self._gate.read()
+        return await self._okta.usage(app, old=old, current=current, since=since)
 
     async def prove(self, app: App, value: SecretValue, settings: VerifySettings) -> Proof:
         try:
