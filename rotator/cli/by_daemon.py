@@ -21,18 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rotator.cli.options import Invocation
+    from rotator.core.model import OrderMode
 
 HEADINGS = ("TARGET", "STATE", "SECRET", "AGE", "LOOKED AT", "NEXT LOOK", "DETAIL")
 UP = "reachable"
 
 
 def rotate(
-    invocation: Invocation, names: Sequence[str], *, everything: bool, force: bool, wait: int, output: str
+    invocation: Invocation, names: Sequence[str], *, everything: bool, order: OrderMode | None, wait: int, output: str
 ) -> int:
     """Have the daemon rotate, and print what came of it as `rotator rotate` does."""
     if everything == bool(names):
         raise click.UsageError("Name the targets, or give --all.")
-    request = Request("rotate", tuple(names), everything=everything, force=force, wait=wait)
+    request = Request("rotate", tuple(names), everything=everything, order=order.value if order else "", wait=wait)
     answer = ask_for_sure(invocation.control_socket(), request, within=wait)
     for each in answer.targets:
         if "result" not in each:

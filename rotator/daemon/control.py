@@ -24,6 +24,7 @@ import structlog
 from rotator import __version__
 from rotator.app.orders import checked_reason, pause, resume
 from rotator.app.reconcile import each
+from rotator.core.model import OrderMode
 from rotator.daemon.control_socket import listening
 from rotator.daemon.talk import DAEMON, END, ERROR, LONGEST, TARGET, NoRequestError, Request, read_request, written
 from rotator.errors import ConfigError, RefusedError, RotatorError
@@ -72,7 +73,7 @@ class Desk(Protocol):
         """Have these targets looked at now."""
         ...
 
-    async def rotate(self, name: str, *, by: str, force: bool, within: float) -> Outcome:
+    async def rotate(self, name: str, *, by: str, order: OrderMode | None, within: float) -> Outcome:
         """Rotate as `rotator rotate` does, and return how it ended; `BusyError` if it goes on after so many seconds."""
         ...
 
@@ -247,10 +248,12 @@ class Control:
         return 0
 
     async def _rotate(self, request: Request, peer: Peer, say: Say) -> int:
+        order = order_of(request)
+
         async def one(target: Target) -> dict[str, Any]:
             within = max(0.0, min(LONGEST_WAIT, request.wait))
-            outcome = await self.desk.rotate(target.name, by=peer.name, force=request.force, within=within)
-            return self.told(outcome, self.desk.world(target).clock.now(), request.force)
+            outcome = await self.desk.rotate(target.name, by=peer.name, order=order, within=within)
+            return self.told(outcome, self.desk.world(target).clock.now(), order is not None)
 
         targets = self._meant(request)
         return await _each(targets, one, say, at_once=max(1, len(targets)))
@@ -321,6 +324,16 @@ async def _each(
         if target.name not in said:  # not even tried, or a fault of ours
             await tell(target, fields)
     return sum(fields["exit_code"] != 0 for fields in ended)
+
+
+def order_of(request: Request) -> OrderMode | None:
+    """Return how pressing a rotation was ordered; `ConfigError` where there is no such word."""
+    if not request.order:
+        return None
+    try:
+        return OrderMode(request.order)
+    except ValueError:
+        raise ConfigError(["there is no such order; the daemon may be older than the command"]) from None
 
 
 def _peer_of(writer: asyncio.StreamWriter) -> Peer:

@@ -2,9 +2,9 @@
 
 * One query for each org, of the clients whose old secret is off. Where there is none, nothing is asked.
 * It only wakes. Whether the old secret comes back is decided by that look, which asks the log itself.
-* Who fails once is heard at once. Who goes on failing, with whatever secret, is looked at every few minutes, no more often.
-* The link to go on from belongs to the clients that it was asked for. When one joins, or after a restart, we begin
-  again by time: somewhat before we heard last, and for who joined no later than when its secret was switched off. When one
+* Who fails once is heard at once. Who goes on failing, with whatever secret, is looked at only every few minutes.
+* The link to go on from belongs to the clients that it was asked for. When one joins, or after a restart, we begin by
+  time: somewhat before we heard last, and for who joined no later than when its secret was switched off. When one
   leaves, the link stays good; what it tells of others is passed over.
 * How far it was heard outlives the process, under a name of its own. The watch has the org's log for itself already.
 """

@@ -15,7 +15,7 @@ from rotator.core.secret_value import SecretValue
 from rotator.settings.explain import validated
 from rotator.settings.files import authority_at, secret_at
 from rotator.settings.model import CommandHook, WebHook, nearest
-from rotator.settings.schema_hooks import HookSection, check_hook_url
+from rotator.settings.schema_hooks import HookSection
 from rotator.settings.secret_source import SecretSource
 
 if TYPE_CHECKING:
@@ -108,12 +108,4 @@ def _web(document: Document, key: Key, section: HookSection, around: Surrounding
 def _url(document: Document, key: Key, section: HookSection, around: Surroundings) -> SecretSource | None:
     if section.url is not None:
         return SecretSource(str(document.origin((*key, "url"))), value=SecretValue(section.url))
-    source = secret_at(document, (*key, "url_file"), around)
-    if source is None:
-        return None
-    try:
-        check_hook_url(source.read().reveal())
-    except ValueError as problem:
-        document.report((*key, "url_file"), f"what lies there {problem}")
-        return None
-    return source
+    return secret_at(document, (*key, "url_file"), around)  # what lies there is looked at when it is used

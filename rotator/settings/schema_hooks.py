@@ -39,8 +39,7 @@ def _check_variable(value: str) -> str:
     return value
 
 
-def check_hook_url(value: str) -> str:
-    """Return the address of a webhook, which may have a path and a query; `ValueError` if nothing may be sent there."""
+def _check_hook_url(value: str) -> str:
     if len(value) > _LONGEST_ARGUMENT or not value.isascii() or not value.isprintable() or set(value) & set(' #\\"'):
         raise ValueError("is no URL; write `https://`, the host and the path")
     try:
@@ -57,7 +56,7 @@ Variable = Annotated[
 ]
 HookUrl = Annotated[
     str,
-    AfterValidator(check_hook_url),
+    AfterValidator(_check_hook_url),
     WithJsonSchema({"type": "string", "format": "uri", "pattern": '^https?://[^ #\\\\"]+$'}),
 ]
 HookNames = Words

@@ -280,12 +280,6 @@ def test_a_variable_may_change_a_hook(tmp_path: Path) -> None:
             hooked("{url: 'https:///x', secret_file: token}"), 16, "hooks.tell.url: is no URL", name="no host at all"
         ),
         wrong(
-            hooked("{url_file: token, secret_file: token}"),
-            16,
-            "hooks.tell.url_file: what lies there is no URL",
-            name="a file that holds no address",
-        ),
-        wrong(
             hooked("{url: 'https://a.example', secret_file: gone}"),
             16,
             "hooks.tell.secret_file: the file cannot be read",
