@@ -253,7 +253,7 @@ async def _close(seen: Snapshot, view: View, world: World) -> Upshot:
         order=None if fulfilled else staged.order,
         remove=_compromised(seen) if fulfilled else staged.remove,
         approved=None if facts.promoted else staged.approved,
-        hooks=due or staged.hooks,
+        hooks=due if due and due.names else staged.hooks,
     )
     written = await _write_staging(seen, view, world, empty)
     await world.kv.destroy(seen.target.staging, (*staged.older, staged.version))
@@ -262,11 +262,11 @@ async def _close(seen: Snapshot, view: View, world: World) -> Upshot:
 
 def _fulfilled(facts: Facts) -> bool:
     """Whether what was ordered is done: by this rotation, even if somebody went back since, or by anybody."""
-    staged = facts.staging
-    if staged.order is None:
+    order = facts.staging.order
+    if order is None:
         return False
-    named = next((secret for secret in facts.seen.secrets if secret.id == staged.order.replace), None)
-    return named not in facts.matches or (facts.promoted and named is not None and named.hash == staged.base_hash)
+    named = next((secret for secret in facts.matches if secret.id == order.replace), None)
+    return named is None or (facts.promoted and named.hash == facts.staging.base_hash)
 
 
 def _compromised(seen: Snapshot) -> Removal | None:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,16 @@ class LoopDesk:
                 ) from None
         assert outcome is not None
         return replace(outcome, steps=steps)
+
+    async def look(self, name: str, *, within: float) -> Outcome | None:
+        """Look at it now, and return how that ended; None if it goes on after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._idle(name)
+                ending = self.endings.next_of(name)
+                self.loop.wake([name])
+                return await ending
+        return None
 
     async def _next(self, name: str, before: Outcome | None, told: Told) -> Outcome:
         """Return how the next pass ends. One that only had to wait a moment comes again by itself."""
