@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime, timedelta
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rotator.core.preflight_facts import Handshake, MountDefaults, NoTls, ServerMetadata, TokenLife, VaultHealth
     from rotator.core.secret_value import SecretFields, SecretValue
     from rotator.core.selection import Member
-    from rotator.core.usage import UsageLog
+    from rotator.core.usage import Refusals, UsageLog
     from rotator.errors import RotatorError
 
 
@@ -119,6 +119,15 @@ class OktaLog(Protocol):
 
         `current` is the hash of the secret in use, by which the log shows that it tells hashes at all. Two queries at
         most; what does not fit into their answers is told as missing. `RefusedError` where we may not read the log.
+        """
+        ...
+
+    async def refusals(self, clients: Collection[str], cursor: str | None, since: datetime) -> Refusals:
+        """Return others' token requests that were refused for their secret, since the cursor; without one, since then.
+
+        Of these clients, by app id or client id; of any, where there are none. Each at least once, in no particular
+        order. A cursor goes with the clients that it was given for; one that is not taken any more counts as none.
+        `RefusedError` where we may not read the log, or may not ask it so.
         """
         ...
 
