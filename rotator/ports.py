@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime, timedelta
 
     from rotator.core.admission import Admission, Brake, Wish
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rotator.core.preflight_facts import Handshake, MountDefaults, NoTls, ServerMetadata, TokenLife, VaultHealth
     from rotator.core.secret_value import SecretFields, SecretValue
     from rotator.core.selection import Member
+    from rotator.core.usage import Holding, Requests
     from rotator.errors import RotatorError
 
 
@@ -110,6 +111,33 @@ class OktaLog(Protocol):
         Each change at least once, in no particular order. A cursor that is not taken any more counts as none.
         `RefusedError` where we may not read the log.
         """
+        ...
+
+
+class UsageLog(Protocol):
+    """Who uses which secret, as the System Log of one org has it (contracts: Okta 4.3). One query for each call."""
+
+    async def of_clients(self, apps: Sequence[App], since: datetime, *, refused: bool = False) -> Requests:
+        """Return the last token requests of these clients; of those refused for their secret only, if so said.
+
+        `RefusedError` where we may not read the log.
+        """
+        ...
+
+    async def of_hashes(self, hashes: Sequence[str], since: datetime) -> Requests:
+        """Return the last token requests with the secrets of these hashes, likewise."""
+        ...
+
+
+class Notebook(Protocol):
+    """What was found of the secrets of one org's apps, so that nobody asks twice. No values and no hashes in it."""
+
+    def recall(self) -> Mapping[AppId, Holding]:
+        """Return the last answer about each app."""
+        ...
+
+    def open(self) -> AbstractContextManager[Callable[[Holding], None]]:
+        """Return what writes an answer down at once, while the context lasts; `BusyError` if another process does."""
         ...
 
 

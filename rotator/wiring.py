@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from rotator.adapters.okta_log import OktaSystemLog
     from rotator.adapters.vault_connection import Auth, VaultConnection
     from rotator.adapters.vault_kv import VaultKv
+    from rotator.app.discover import Registry
     from rotator.app.doctor import Clinic, OrgSide
     from rotator.app.preflight import OrgWay, VaultWay, Ways
     from rotator.core.model import Target
-    from rotator.ports import Clock, Engine, Leases, OktaAdmin, OwnPlace, Progress, Roster, TokenEndpoint
+    from rotator.ports import Clock, Engine, Leases, OktaAdmin, OwnPlace, Progress, Roster, TokenEndpoint, UsageLog
     from rotator.settings import Org, Settings, Vault
     from rotator.wiring_state import State
 
@@ -52,6 +53,7 @@ class _OrgPorts:
 
     okta: OktaAdmin
     log: OktaSystemLog
+    usage: UsageLog
     tokens: TokenEndpoint
     way: OrgWay
     close: tuple[Close, ...]
@@ -116,6 +118,24 @@ class Worlds:
     def okta_of(self, alias: str) -> OktaAdmin:
         """Return the apps of an org; `ConfigError` if it cannot even be tried."""
         return self._org(alias).okta
+
+    def registry(self, alias: str) -> Registry:
+        """Return the ports for the inventory of an org; `ConfigError` if it cannot even be tried."""
+        from rotator.adapters.notebook import FileNotebook
+        from rotator.app.discover import Registry
+        from rotator.settings.places import inventory_directory
+
+        org, ports = self._settings.orgs[alias], self._org(alias)
+        notebook = FileNotebook(inventory_directory(), urlsplit(org.url).netloc)
+        return Registry(
+            alias,
+            self._settings.sites.orgs[alias],
+            ports.okta,
+            ports.usage,
+            notebook,
+            ports.way.access.window,
+            self.clock,
+        )
 
     def ways(self) -> Ways:
         """Return how the pre-flight reaches what it looks at: over the connections that everything else uses."""
@@ -226,6 +246,7 @@ class Worlds:
         from rotator.adapters.okta_pace import OktaPace
         from rotator.adapters.okta_session import OktaSession
         from rotator.adapters.okta_tokens import OktaTokenEndpoint
+        from rotator.adapters.okta_usage import OktaUsageLog
         from rotator.app.preflight import OrgWay
 
         connection = okta_connection(org)
@@ -238,7 +259,7 @@ class Worlds:
         )
         signs = isinstance(org.auth, PrivateKeyJwtAuth)
         way = OrgWay(OktaOwnAccess(session), admin, log, handshakes, org.rate_share, signs)
-        ports = _OrgPorts(admin, log, tokens, way, (session.aclose, tokens.aclose))
+        ports = _OrgPorts(admin, log, OktaUsageLog(session), tokens, way, (session.aclose, tokens.aclose))
         self._closing.push_async_callback(ports.aclose)
         return ports
 
