@@ -127,15 +127,8 @@ class Worlds:
 
         org, ports = self._settings.orgs[alias], self._org(alias)
         notebook = FileNotebook(inventory_directory(), urlsplit(org.url).netloc)
-        return Registry(
-            alias,
-            self._settings.sites.orgs[alias],
-            ports.okta,
-            ports.usage,
-            notebook,
-            ports.way.access.window,
-            self.clock,
-        )
+        window = ports.way.access.window
+        return Registry(org.host, ports.okta, ports.usage, notebook, window, self.clock)
 
     def ways(self) -> Ways:
         """Return how the pre-flight reaches what it looks at: over the connections that everything else uses."""

@@ -40,7 +40,6 @@ ENOUGH = 3  # answers missed in a row
 class Registry:
     """How one org is asked, and what of it is known already."""
 
-    alias: str
     host: str
     okta: OktaAdmin
     usage: UsageLog

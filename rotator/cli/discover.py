@@ -20,16 +20,19 @@ from rotator.cli.options import Invocation, config_option
 from rotator.cli.output import print_json, print_table, write_new
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rotator.app.discover import Asked, Survey
     from rotator.cli.inventories import Inventory, OrgLine
+    from rotator.core.budget import Window
     from rotator.core.inventory import Entry
+    from rotator.core.inventory_risk import Risk
     from rotator.settings import Org, Settings
     from rotator.wiring import Worlds
 
 STDOUT = Path("-")
 Key = tuple[str, str]  # of an entry: its org and its app
+Plan = dict[str, "tuple[Entry, ...]"]  # what is to be asked, by org
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def discover(invocation: Invocation, /, **options: Any) -> int:
     _tell_cost(settings, surveys, plan)
     asked: dict[str, Asked] = {}
     if costly and _agreed(costly, choice):
-        asked = _asked(invocation, settings, plan)
+        asked = _asked(invocation, settings, plan, {each.org: each.window for each in surveys})
     return _tell(settings, choice, surveys, asked)
 
 
@@ -149,7 +152,7 @@ def _to_ask(entries: Sequence[Entry], choice: Choice) -> tuple[Entry, ...]:
     return wanted[: choice.limit]
 
 
-def _tell_cost(settings: Settings, surveys: Sequence[Survey], plan: dict[str, tuple[Entry, ...]]) -> None:
+def _tell_cost(settings: Settings, surveys: Sequence[Survey], plan: Plan) -> None:
     from rotator.cli.asking import cost_in_words
     from rotator.core.inventory import cost_of
 
@@ -173,20 +176,25 @@ def _agreed(calls: int, choice: Choice) -> bool:
     return click.confirm("Ask Okta now?", err=True)
 
 
-def _asked(invocation: Invocation, settings: Settings, plan: dict[str, tuple[Entry, ...]]) -> dict[str, Asked]:
-    """Ask for the secrets, org by org."""
+def _asked(
+    invocation: Invocation, settings: Settings, plan: Plan, windows: Mapping[str, Window | None]
+) -> dict[str, Asked]:
+    """Ask for the secrets, org by org; `windows` is what the listing learnt of the limits."""
     from rotator.app.discover import ask
     from rotator.cli.asking import bar
     from rotator.cli.session import run
 
+    async def of_org(worlds: Worlds, org: str) -> Asked:
+        registry, share = worlds.registry(org), settings.orgs[org].rate_share.routine
+
+        def window() -> Window | None:
+            return registry.window() or windows[org]
+
+        with bar(org, len(plan[org]), window=window, share=share, now=worlds.clock.now) as told:
+            return await ask(registry, plan[org], told)
+
     async def work(worlds: Worlds) -> dict[str, Asked]:
-        found = {}
-        for org, entries in plan.items():
-            if entries:
-                registry, share = worlds.registry(org), settings.orgs[org].rate_share.routine
-                with bar(org, len(entries), window=registry.window, share=share, now=worlds.clock.now) as told:
-                    found[org] = await ask(registry, entries, told)
-        return found
+        return {org: await of_org(worlds, org) for org, entries in plan.items() if entries}
 
     try:
         return run(invocation, settings, work, output="json")
@@ -274,7 +282,7 @@ def _emit(settings: Settings, choice: Choice, inventory: Inventory) -> None:
     place = place_of(choice.to or "", vault=choice.vault if len(settings.vaults) > 1 else None)
     several = len(settings.orgs) > 1
     chosen = [
-        (entry.app, f"{risk.level} risk", replace(place, org=entry.org if several else None))
+        (entry.app, _note(risk), replace(place, org=entry.org if several else None))
         for entry, risk in inventory
         if entry.keeper is None and entry.app.status == "ACTIVE" and entry.holding and _has_active(entry)
     ]
@@ -291,6 +299,10 @@ def _emit(settings: Settings, choice: Choice, inventory: Inventory) -> None:
     else:
         write_new(choice.emit, entries.text)
     click.echo(f"{entries.count} targets written; merge them into the configuration, then `rotator plan`", err=True)
+
+
+def _note(risk: Risk) -> str:
+    return f"{risk.level} risk: {', '.join(each.hazard.value for each in risk.findings)}"
 
 
 def _has_active(entry: Entry) -> bool:
