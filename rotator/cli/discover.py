@@ -169,10 +169,10 @@ def _agreed(calls: int, choice: Choice) -> bool:
     if choice.yes:
         return True
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        from rotator.errors import ConfigError
-
-        hint = f"{calls} calls have to be allowed, and there is no terminal to ask at; give --yes"
-        raise ConfigError([f"{hint}, or --limit 0 for what is known already"])
+        raise click.UsageError(
+            f"There is no terminal to ask at whether {calls} calls may be made: give --yes, or --limit 0 for what is "
+            "known already."
+        )
     return click.confirm("Ask Okta now?", err=True)
 
 

@@ -127,7 +127,7 @@ def _last_use(secret: HeldSecret, now: datetime) -> str:
 
 def _asked(entry: Entry, now: datetime) -> str:
     if entry.holding is None:
-        return "failed" if entry.failed else "not asked"
+        return "failed"
     return f"{age(now - entry.holding.asked_at)} ago" if entry.cached else "now"
 
 

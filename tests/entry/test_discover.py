@@ -345,6 +345,38 @@ def test_an_org_that_is_not_configured_is_refused(org: Org) -> None:
     assert "did you mean `acme`" in ran.err
 
 
+# --- Several orgs ---------------------------------------------------------------------------------------------
+
+
+def configure(site: Site, **urls: str) -> None:
+    site.extra["okta"] = {
+        alias: {"org_url": url, "auth": site.okta_auth, "answer_within": "2s"} for alias, url in urls.items()
+    }
+
+
+def test_an_org_with_two_aliases_is_asked_once(org: Org) -> None:
+    org.add("app", 10)
+    configure(org.site, acme=org.site.box.okta_url, again=org.site.box.okta_url)
+
+    ran = org.site.run("discover", "--yes", "--emit", "-", "--to", TO)
+
+    (entry,) = parse(ran.out, "emitted").data["targets"].values()
+    assert (org.calls(PAGES), org.calls(LISTINGS), entry["org"]) == (1, 1, "acme")
+
+
+def test_an_org_that_is_away_does_not_hide_the_other(org: Org) -> None:
+    org.add("app", 10)
+    configure(org.site, acme=org.site.box.okta_url, away="http://127.0.0.1:9")
+
+    both = org.site.run("discover", "--yes", "-o", "json")
+    one = org.site.run("discover", "--org", "acme", "-o", "json")
+
+    assert (both.code, one.code) == (3, 0)
+    assert [bool(each["problem"]) for each in both.json()["orgs"]] == [False, True]
+    assert [app["label"] for app in both.json()["apps"]] == ["app"]
+    assert "away: " in both.err
+
+
 # --- Faults ---------------------------------------------------------------------------------------------------
 
 
@@ -597,6 +629,12 @@ def test_it_never_overwrites(org: Org) -> None:
     ran = org.site.run("discover", "--yes", "--emit", str(file), "--to", TO)
 
     assert (ran.code, file.read_text(), org.calls(LISTINGS)) == (2, "mine", 0)
+
+
+@pytest.mark.parametrize("args", [["--emit", "-"], ["--to", TO], ["--emit", "-", "--to", TO, "--vault", "other"]])
+def test_what_does_not_go_together_is_refused_before_anything_is_asked(org: Org, args: list[str]) -> None:
+    assert org.site.run("discover", "--yes", *args).code == 2
+    assert org.calls(PAGES) == 0
 
 
 @pytest.mark.parametrize("to", ["secret/one-for-all", "secret/../{app_id}", "{app_id}"])
