@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rotator.core.changes import Heard
     from rotator.core.diagnosis.evidence import Answer, Asked, Document, Traces
     from rotator.core.history import Deed, Ended, Place, Row
+    from rotator.core.last_use import Holding, Requests
     from rotator.core.model import (
         App,
         AppId,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from rotator.core.preflight_facts import Handshake, MountDefaults, NoTls, ServerMetadata, TokenLife, VaultHealth
     from rotator.core.secret_value import SecretFields, SecretValue
     from rotator.core.selection import Member
-    from rotator.core.usage import Holding, Requests
     from rotator.errors import RotatorError
 
 
@@ -114,7 +114,7 @@ class OktaLog(Protocol):
         ...
 
 
-class UsageLog(Protocol):
+class ClientLog(Protocol):
     """Who uses which secret, as the System Log of one org has it (contracts: Okta 4.3). One query for each call."""
 
     async def of_clients(self, apps: Sequence[App], since: datetime, *, refused: bool = False) -> Requests:

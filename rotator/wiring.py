@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rotator.app.doctor import Clinic, OrgSide
     from rotator.app.preflight import OrgWay, VaultWay, Ways
     from rotator.core.model import Target
-    from rotator.ports import Clock, Engine, Leases, OktaAdmin, OwnPlace, Progress, Roster, TokenEndpoint, UsageLog
+    from rotator.ports import ClientLog, Clock, Engine, Leases, OktaAdmin, OwnPlace, Progress, Roster, TokenEndpoint
     from rotator.settings import Org, Settings, Vault
     from rotator.wiring_state import State
 
@@ -53,7 +53,7 @@ class _OrgPorts:
 
     okta: OktaAdmin
     log: OktaSystemLog
-    usage: UsageLog
+    usage: ClientLog
     tokens: TokenEndpoint
     way: OrgWay
     close: tuple[Close, ...]
@@ -235,11 +235,11 @@ class Worlds:
         from rotator.adapters.handshake import TlsHandshake
         from rotator.adapters.okta_access import OktaOwnAccess
         from rotator.adapters.okta_admin import OktaSdkAdmin
+        from rotator.adapters.okta_last_use import OktaClientLog
         from rotator.adapters.okta_log import OktaSystemLog
         from rotator.adapters.okta_pace import OktaPace
         from rotator.adapters.okta_session import OktaSession
         from rotator.adapters.okta_tokens import OktaTokenEndpoint
-        from rotator.adapters.okta_usage import OktaUsageLog
         from rotator.app.preflight import OrgWay
 
         connection = okta_connection(org)
@@ -252,7 +252,7 @@ class Worlds:
         )
         signs = isinstance(org.auth, PrivateKeyJwtAuth)
         way = OrgWay(OktaOwnAccess(session), admin, log, handshakes, org.rate_share, signs)
-        ports = _OrgPorts(admin, log, OktaUsageLog(session), tokens, way, (session.aclose, tokens.aclose))
+        ports = _OrgPorts(admin, log, OktaClientLog(session), tokens, way, (session.aclose, tokens.aclose))
         self._closing.push_async_callback(ports.aclose)
         return ports
 

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rotator.core.last_use import HeldSecret, Holding, LastUse, UseOf
 from rotator.core.model import AppId, SecretId, SecretStatus
-from rotator.core.usage import HeldSecret, Holding, LastUse, UseOf
 from rotator.errors import BusyError, RefusedError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from rotator.core.budget import Haste, in_haste
 from rotator.core.inventory import BATCH, Entry, keepers, with_secrets
-from rotator.core.usage import holding_of, refusals_unseen, trails_of, unseen_hashes
+from rotator.core.last_use import holding_of, refusals_unseen, trails_of, unseen_hashes
 from rotator.errors import RefusedError, RotatorError, UnavailableError
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rotator.core.budget import Window
+    from rotator.core.last_use import Holding, Request, Requests, Trail
     from rotator.core.model import App, AppId
     from rotator.core.selection import Member, Wanted
-    from rotator.core.usage import Holding, Request, Requests, Trail
-    from rotator.ports import Clock, Notebook, OktaAdmin, UsageLog
+    from rotator.ports import ClientLog, Clock, Notebook, OktaAdmin
 
 RETENTION = timedelta(days=90)  # of the System Log
 PATIENCE = timedelta(minutes=10)  # for a turn: others may be there, and nobody waits for us
@@ -42,7 +42,7 @@ class Registry:
 
     host: str
     okta: OktaAdmin
-    usage: UsageLog
+    usage: ClientLog
     notebook: Notebook
     window: Callable[[], Window | None]
     clock: Clock
@@ -132,7 +132,7 @@ async def _holding(
 class _Log:
     """The questions to the log, until it turns out that we may not ask."""
 
-    def __init__(self, usage: UsageLog, since: datetime) -> None:
+    def __init__(self, usage: ClientLog, since: datetime) -> None:
         self._usage = usage
         self._since = since
         self.error: RotatorError | None = None

@@ -153,7 +153,7 @@ def _to_ask(entries: Sequence[Entry], choice: Choice) -> tuple[Entry, ...]:
 
 
 def _tell_cost(settings: Settings, surveys: Sequence[Survey], plan: Plan) -> None:
-    from rotator.cli.asking import cost_in_words
+    from rotator.cli.discover_bar import cost_in_words
     from rotator.core.inventory import cost_of
 
     now = datetime.now(UTC)
@@ -181,7 +181,7 @@ def _asked(
 ) -> dict[str, Asked]:
     """Ask for the secrets, org by org; `windows` is what the listing learnt of the limits."""
     from rotator.app.discover import ask
-    from rotator.cli.asking import bar
+    from rotator.cli.discover_bar import bar
     from rotator.cli.session import run
 
     async def of_org(worlds: Worlds, org: str) -> Asked:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rotator.cli.report import VERSION, age
 from rotator.core.inventory_risk import SLOTS, Risk, judge, worst_first
-from rotator.core.usage import UseOf
+from rotator.core.last_use import UseOf
 from rotator.printable import printable
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rotator.core.inventory import Entry
+    from rotator.core.last_use import HeldSecret
     from rotator.core.model import Policy
-    from rotator.core.usage import HeldSecret
 
 FORMULA = frozenset("=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH COMMERCIAL AT}")
 HEADINGS = ("RISK", "ORG", "LABEL", "APP", "SLOTS", "SECRET", "STATUS", "AGE", "LAST USE", "MANAGED BY", "ASKED", "WHY")

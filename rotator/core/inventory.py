@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rotator.core.budget import Window
+    from rotator.core.last_use import Holding
     from rotator.core.model import App, AppId, Policy
     from rotator.core.selection import Selection, Wanted
-    from rotator.core.usage import Holding
 
 BATCH = 20  # clients of one query of the System Log: their names must fit into its address
 WINDOW = timedelta(minutes=1)  # Okta counts by the minute

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rotator.core.inventory import Entry
+    from rotator.core.last_use import HeldSecret
     from rotator.core.model import Policy
-    from rotator.core.usage import HeldSecret
 
 SLOTS = 2
 A_YEAR = timedelta(days=365)

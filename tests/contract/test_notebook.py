@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rotator.adapters.notebook import FileNotebook
+from rotator.core.last_use import HeldSecret, Holding, LastUse, UseOf
 from rotator.core.model import AppId, SecretId, SecretStatus
-from rotator.core.usage import HeldSecret, Holding, LastUse, UseOf
 from rotator.errors import BusyError, RefusedError
 
 if TYPE_CHECKING:

@@ -11,6 +11,20 @@ import pytest
 from rotator.core.budget import Window
 from rotator.core.inventory import Entry, Filter, Keeper, cost_of, in_order_of_asking, keepers, with_secrets
 from rotator.core.inventory_risk import CHECKS, Hazard, judge, worst_first
+from rotator.core.last_use import (
+    HeldSecret,
+    Holding,
+    LastUse,
+    Request,
+    Requests,
+    Trail,
+    UseOf,
+    holding_of,
+    newest,
+    refusals_unseen,
+    trails_of,
+    unseen_hashes,
+)
 from rotator.core.model import (
     App,
     AppId,
@@ -26,20 +40,6 @@ from rotator.core.model import (
 )
 from rotator.core.selection import Member, Newcomers, Selection
 from rotator.core.sharing import Sites
-from rotator.core.usage import (
-    HeldSecret,
-    Holding,
-    LastUse,
-    Request,
-    Requests,
-    Trail,
-    UseOf,
-    holding_of,
-    newest,
-    refusals_unseen,
-    trails_of,
-    unseen_hashes,
-)
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -23,12 +23,12 @@ from rotator.core.agenda import State
 from rotator.core.diagnosis.causes import Cause
 from rotator.core.diagnosis.table import Result as Diagnosed
 from rotator.core.inventory_risk import Hazard
+from rotator.core.last_use import UseOf
 from rotator.core.model import FieldNames, ProofLevel, Reason, RotationId, SecretId, Staging, StagingState
 from rotator.core.preflight import ORG_CHECKS, PLACE_CHECKS, TARGET_CHECKS, VAULT_CHECKS, Check
 from rotator.core.preflight_said import Verdict
 from rotator.core.records import consumer_fields, staging_fields
 from rotator.core.secret_value import SecretValue
-from rotator.core.usage import UseOf
 from rotator.daemon.health import Health
 from rotator.daemon.metrics import Tally, exposition
 from rotator.daemon.vitals import Pulse, Vitals

@@ -1,4 +1,4 @@
-"""The UsageLog port over the sandbox: who asked for tokens with which secret (contracts: Okta 4.3)."""
+"""The ClientLog port over the sandbox: who asked for tokens with which secret (contracts: Okta 4.3)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from rotator.adapters.okta_connection import USER_AGENT, OktaConnection, SswsAuth
+from rotator.adapters.okta_last_use import LARGEST_PAGE, OktaClientLog
 from rotator.adapters.okta_session import OktaSession
-from rotator.adapters.okta_usage import LARGEST_PAGE, OktaUsageLog
 from rotator.core.secret_value import SecretValue
 from rotator.errors import RefusedError, UnavailableError
 from rotator.sandbox.okta_admin import app_actor
@@ -42,10 +42,10 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[SandboxWorld]:
 
 
 @pytest.fixture
-async def usage(world: SandboxWorld) -> AsyncIterator[OktaUsageLog]:
+async def usage(world: SandboxWorld) -> AsyncIterator[OktaClientLog]:
     auth = SswsAuth(SecretValue(world.box.okta.add_api_token()))
     session = OktaSession(OktaConnection(world.box.okta_url, auth), world.box.clock)
-    yield OktaUsageLog(session)
+    yield OktaClientLog(session)
     await session.aclose()
 
 
@@ -69,7 +69,7 @@ def since(world: SandboxWorld) -> datetime:
     return world.box.clock.now() - 90 * DAY
 
 
-async def test_a_use_is_told_with_its_client_and_its_secret(world: SandboxWorld, usage: OktaUsageLog) -> None:
+async def test_a_use_is_told_with_its_client_and_its_secret(world: SandboxWorld, usage: OktaClientLog) -> None:
     app, other = await client(world, client_id="billing"), await client(world, client_id="portal")
     assert asks(world, app, FIRST) == asks(world, other, SECOND) == 200
 
@@ -80,7 +80,7 @@ async def test_a_use_is_told_with_its_client_and_its_secret(world: SandboxWorld,
     assert (found.hash, found.refused) == (FIRST.hash, False)
 
 
-async def test_several_clients_are_asked_for_at_once_newest_first(world: SandboxWorld, usage: OktaUsageLog) -> None:
+async def test_several_clients_are_asked_for_at_once_newest_first(world: SandboxWorld, usage: OktaClientLog) -> None:
     apps = [await client(world) for _ in range(20)]
     for app in apps:
         asks(world, app, SECOND)
@@ -92,7 +92,7 @@ async def test_several_clients_are_asked_for_at_once_newest_first(world: Sandbox
     assert found[0].at > found[-1].at
 
 
-async def test_a_wrong_secret_is_a_refusal_and_alone_if_so_said(world: SandboxWorld, usage: OktaUsageLog) -> None:
+async def test_a_wrong_secret_is_a_refusal_and_alone_if_so_said(world: SandboxWorld, usage: OktaClientLog) -> None:
     app = await client(world)
     assert asks(world, app, FIRST) == 200
     assert asks(world, app, WRONG) == 401
@@ -104,7 +104,7 @@ async def test_a_wrong_secret_is_a_refusal_and_alone_if_so_said(world: SandboxWo
     assert [each.refused for each in refused] == [True]
 
 
-async def test_a_refusal_for_another_reason_is_neither(world: SandboxWorld, usage: OktaUsageLog) -> None:
+async def test_a_refusal_for_another_reason_is_neither(world: SandboxWorld, usage: OktaClientLog) -> None:
     app = await client(world)
     world.box.okta.refuse_tokens("no_matching_policy")
     assert asks(world, app, FIRST) != 200
@@ -112,14 +112,14 @@ async def test_a_refusal_for_another_reason_is_neither(world: SandboxWorld, usag
     assert (await usage.of_clients([app], since(world))).found == ()
 
 
-async def test_our_own_test_requests_are_no_use(world: SandboxWorld, usage: OktaUsageLog) -> None:
+async def test_our_own_test_requests_are_no_use(world: SandboxWorld, usage: OktaClientLog) -> None:
     app = await client(world)
     assert asks(world, app, FIRST, agent=USER_AGENT) == 200
 
     assert (await usage.of_clients([app], since(world))).found == ()
 
 
-async def test_a_secret_is_asked_for_by_its_hash(world: SandboxWorld, usage: OktaUsageLog) -> None:
+async def test_a_secret_is_asked_for_by_its_hash(world: SandboxWorld, usage: OktaClientLog) -> None:
     app = await client(world)
     for value in (FIRST, SECOND):
         assert asks(world, app, value) == 200
@@ -129,7 +129,7 @@ async def test_a_secret_is_asked_for_by_its_hash(world: SandboxWorld, usage: Okt
     assert [each.hash for each in found] == [SECOND.hash]
 
 
-async def test_a_full_page_is_not_the_whole(world: SandboxWorld, usage: OktaUsageLog) -> None:
+async def test_a_full_page_is_not_the_whole(world: SandboxWorld, usage: OktaClientLog) -> None:
     app = await client(world)
     emulated = world.box.okta.org.apps[app.id]
     for _ in range(LARGEST_PAGE):
@@ -142,7 +142,7 @@ async def test_a_full_page_is_not_the_whole(world: SandboxWorld, usage: OktaUsag
     assert (len(told.found), told.whole) == (LARGEST_PAGE, False)
 
 
-async def test_a_log_that_we_may_not_read_is_refused(world: SandboxWorld, usage: OktaUsageLog) -> None:
+async def test_a_log_that_we_may_not_read_is_refused(world: SandboxWorld, usage: OktaClientLog) -> None:
     for token in world.box.okta.org.api_tokens.values():
         token.role = AdminRole(read_log=False)
 
@@ -155,5 +155,5 @@ async def test_what_is_no_list_is_no_answer(world: SandboxWorld) -> None:
     with Script(says(200, {"events": []})) as script:
         session = OktaSession(OktaConnection(script.url, SswsAuth(FIRST)), world.box.clock)
         with pytest.raises(UnavailableError, match="is no list"):
-            await OktaUsageLog(session).of_clients([app], since(world))
+            await OktaClientLog(session).of_clients([app], since(world))
         await session.aclose()

@@ -1,4 +1,4 @@
-"""The UsageLog port: who asked for tokens, with which secret, and who was refused; one page for each question.
+"""The ClientLog port: who asked for tokens, with which secret, and who was refused; one page for each question.
 
 * Newest first, so that of each client the last request stands on the page, however many there are.
 * Which name the log has for a client, its own or its app's, is not certain (contracts: Okta 4.2): both are asked for.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from rotator.adapters.okta_connection import USER_AGENT_PREFIX
-from rotator.core.usage import WRONG_SECRET, Request, Requests, names_of
+from rotator.core.last_use import WRONG_SECRET, Request, Requests, names_of
 from rotator.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ KINDS = '(eventType sw "app.oauth2.token.grant" or eventType sw "app.oauth2.as.t
 REFUSED = 'outcome.result eq "FAILURE"'
 
 
-class OktaUsageLog:
+class OktaClientLog:
     """Token requests in the System Log of one org."""
 
     def __init__(self, session: OktaSession) -> None:
