@@ -8,16 +8,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from rotator.adapters.okta_connection import USER_AGENT_PREFIX
+from rotator.adapters.okta_events import hashes_of, inner, is_by_us, names_of_actor, published, stamp
 from rotator.core.last_use import WRONG_SECRET, Request, Requests, names_of
 from rotator.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from rotator.adapters.okta_session import OktaSession
     from rotator.core.model import App
@@ -48,7 +48,7 @@ class OktaClientLog:
 
     async def _asked(self, wanted: str, since: datetime) -> Requests:
         query = urlencode(
-            {"since": _stamp(since), "filter": wanted, "sortOrder": "DESCENDING", "limit": str(LARGEST_PAGE)}
+            {"since": stamp(since), "filter": wanted, "sortOrder": "DESCENDING", "limit": str(LARGEST_PAGE)}
         )
         page = await self._session.read(lambda client: client.fetch(f"/api/v1/logs?{query}"))
         events = page.document
@@ -60,35 +60,8 @@ class OktaClientLog:
 
 def _request(event: dict[str, Any]) -> Request | None:
     """Return the event as a request; None for our own, for half-way ones, and for those refused for other reasons."""
-    result, reason = (_inner(event, "outcome").get(name) for name in ("result", "reason"))
-    refused = result == "FAILURE" and reason in WRONG_SECRET
-    at = _time(event.get("published"))
-    if at is None or _is_by_us(event) or not (refused or result == "SUCCESS"):
+    outcome, at = inner(event, "outcome"), published(event)
+    refused = outcome.get("result") == "FAILURE" and outcome.get("reason") in WRONG_SECRET
+    if at is None or is_by_us(event) or not (refused or outcome.get("result") == "SUCCESS"):
         return None
-    actor = _inner(event, "actor")
-    names = frozenset(name for name in (actor.get("id"), actor.get("alternateId")) if isinstance(name, str))
-    shown = _inner(_inner(event, "debugContext"), "debugData")
-    shown_hash = next((text for name, text in shown.items() if name.lower() == "clientsecret"), None)
-    return Request(at, names, shown_hash if isinstance(shown_hash, str) else None, refused)
-
-
-def _is_by_us(event: dict[str, Any]) -> bool:
-    agent = _inner(_inner(event, "client"), "userAgent").get("rawUserAgent")
-    return isinstance(agent, str) and agent.startswith(USER_AGENT_PREFIX)
-
-
-def _inner(item: dict[str, Any], name: str) -> dict[str, Any]:
-    value = item.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _time(text: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return Request(at, names_of_actor(event), next(hashes_of(event), None), refused)

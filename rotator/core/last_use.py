@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from rotator.core.model import App, AppId, OktaSecret, SecretId, SecretStatus
 
-WRONG_SECRET = frozenset({"invalid_client_secret", "invalid_client"})  # Okta's internal codes, of a refusal
+# Okta's internal codes for a secret that is not accepted; the last is what a client says who signs with it.
+WRONG_SECRET = frozenset({"invalid_client", "invalid_client_secret", "invalid_client_assertion_signature"})
 
 
 @dataclass(frozen=True, slots=True)
