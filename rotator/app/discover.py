@@ -7,19 +7,20 @@
   asked for without it, so there are at most as many queries as clients. What is still open about an app with two
   secrets is asked for by itself.
 * Where the log does not say, use is not known; the inventory goes on.
-* An org that has not answered a few times in a row is left alone: what was found stays found.
+* An org that has not answered, or has refused, a few times in a row is left alone: what was found stays found.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rotator.core.budget import Haste, in_haste
 from rotator.core.inventory import BATCH, Entry, keepers, with_secrets
-from rotator.core.last_use import holding_of, refusals_unseen, trails_of, unseen_hashes
-from rotator.errors import RefusedError, RotatorError, UnavailableError
+from rotator.core.last_use import holding_of, names_of, refusals_unseen, trails_of, unseen_hashes
+from rotator.errors import MissingError, RefusedError, RotatorError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 RETENTION = timedelta(days=90)  # of the System Log
 PATIENCE = timedelta(minutes=10)  # for a turn: others may be there, and nobody waits for us
-ENOUGH = 3  # answers missed in a row
+ENOUGH = 3  # answers missed or refused in a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Registry:
 
     host: str
     okta: OktaAdmin
-    usage: ClientLog
+    clients: ClientLog
     notebook: Notebook
     window: Callable[[], Window | None]
     clock: Clock
@@ -88,7 +89,7 @@ async def survey(
 async def ask(registry: Registry, entries: Sequence[Entry], asked: Callable[[Entry], None]) -> Asked:
     """Ask for the secrets of these apps, one after the other, and tell `asked` of each."""
     found: list[Entry] = []
-    log = _Log(registry.usage, registry.clock.now() - RETENTION)
+    log = _Log(registry.clients, registry.clock.now() - RETENTION)
     missed: list[RotatorError] = []
     with in_haste(Haste(waits=PATIENCE)), registry.notebook.open() as write_down:
         for first in range(0, len(entries), BATCH):
@@ -101,11 +102,9 @@ async def ask(registry: Registry, entries: Sequence[Entry], asked: Callable[[Ent
                     holding = await _holding(registry, entry.app, log, trails[entry.app.id], write_down)
                     found.append(replace(entry, holding=holding, cached=False))
                     missed.clear()
-                except RefusedError as error:
+                except (RefusedError, UnavailableError) as error:
                     found.append(replace(entry, failed=str(error)))
-                except UnavailableError as error:
-                    found.append(replace(entry, failed=str(error)))
-                    missed.append(error)
+                    missed += [] if isinstance(error, MissingError) else [error]
                 asked(found[-1])
     return Asked(tuple(found), log.error)
 
@@ -130,52 +129,55 @@ async def _holding(
 
 
 class _Log:
-    """The questions to the log, until it turns out that we may not ask."""
+    """The questions to the log; none any more once it said that we may not ask."""
 
-    def __init__(self, usage: ClientLog, since: datetime) -> None:
-        self._usage = usage
+    def __init__(self, clients: ClientLog, since: datetime) -> None:
+        self._clients = clients
         self._since = since
         self.error: RotatorError | None = None
 
     async def trails(self, apps: Sequence[App]) -> dict[AppId, Trail | None]:
         """Return what the log says of each of these clients; None where it says nothing that could be used."""
         found: list[Request] = []
-        whole: set[AppId] = set()
-        silent: set[AppId] = set()
+        whole: Sequence[App] = ()
         pending = list(apps)
-        while pending and not isinstance(self.error, RefusedError):
-            page = await self._asked(self._usage.of_clients(pending, self._since))
-            names = {name for each in page.found for name in each.client} if page else set()
+        while pending:
+            page = await self._asked(partial(self._clients.of_clients, pending, self._since))
             found += page.found if page else ()
-            rest = [app for app in pending if not {str(app.id), str(app.client_id)} & names]
             if page and page.whole:
-                whole |= {app.id for app in pending}
+                whole, pending = pending, []
+            elif page and len(rest := _not_in(page, pending)) < len(pending):
+                pending = rest
+            else:
                 break
-            if page is None or len(rest) == len(pending):
-                silent |= {app.id for app in rest}
-                break
-            pending = rest
-        if isinstance(self.error, RefusedError):
-            return dict.fromkeys(app.id for app in apps)
-        trails = trails_of(apps, found, whole=whole, since=self._since)
+        silent = {app.id for app in pending}
+        trails = trails_of(apps, found, whole=(app.id for app in whole), since=self._since)
         return {app.id: None if app.id in silent else trail for app, trail in zip(apps, trails, strict=True)}
 
     async def with_hashes(self, trail: Trail, hashes: Sequence[str]) -> Trail:
         """Return the trail with the last use of the secrets with these hashes."""
         for each in hashes:
-            page = await self._asked(self._usage.of_hashes([each], self._since))
+            page = await self._asked(partial(self._clients.of_hashes, [each], self._since))
             trail = trail.with_more(page, known=[each]) if page else trail
         return trail
 
     async def with_refusals(self, trail: Trail, app: App) -> Trail:
         """Return the trail with the last refusals of the client."""
-        page = await self._asked(self._usage.of_clients([app], self._since, refused=True))
-        return trail if page is None else trail.with_more(page)
+        page = await self._asked(partial(self._clients.of_clients, [app], self._since, refused=True))
+        return trail.with_more(page) if page else trail
 
-    async def _asked(self, question: Awaitable[Requests]) -> Requests | None:
-        """Return the answer; None where there is none. Who may not read the log is asked for nothing else."""
+    async def _asked(self, question: Callable[[], Awaitable[Requests]]) -> Requests | None:
+        """Return the answer; None where there is none."""
+        if isinstance(self.error, RefusedError):
+            return None
         try:
-            return await question
+            return await question()
         except RotatorError as error:
             self.error = error
             return None
+
+
+def _not_in(page: Requests, apps: Sequence[App]) -> list[App]:
+    """Return the clients of which nothing stands on the page."""
+    met = {name for request in page.found for name in request.client}
+    return [app for app in apps if names_of(app).isdisjoint(met)]

@@ -408,6 +408,26 @@ def test_an_org_that_does_not_answer_is_left_alone_and_what_was_found_is_kept(or
     assert (again.code, len(again.json()["apps"]), org.calls(LISTINGS, mark)) == (0, 8, 6)
 
 
+def test_a_role_that_may_not_read_secrets_is_not_refused_for_each_app(org: Org) -> None:
+    for n in range(8):
+        org.add(f"app {n}", 10)
+    org.site.box.faults.answer(403, LISTINGS, body={}, times=None)
+
+    ran = org.site.run("discover", "--yes", "-o", "json")
+
+    assert (ran.code, org.calls(LISTINGS), ran.json()["orgs"][0]["not_asked"]) == (1, 3, 5)
+
+
+def test_apps_that_went_away_meanwhile_stop_nothing(org: Org) -> None:
+    for n in range(8):
+        org.add(f"app {n}", 10)
+    org.site.box.faults.answer(404, LISTINGS, body={}, times=4)
+
+    ran = org.site.run("discover", "--yes", "-o", "json")
+
+    assert (ran.code, [bool(app["failed"]) for app in ran.json()["apps"]].count(True)) == (3, 4)
+
+
 def test_an_org_that_cannot_be_listed_is_an_error(org: Org) -> None:
     org.site.box.faults.answer(503, PAGES, body={}, times=None)
 
