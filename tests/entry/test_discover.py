@@ -223,15 +223,17 @@ def test_a_real_request_is_a_use_and_a_test_request_of_ours_is_none(org: Org) ->
 
 
 def test_a_log_that_may_not_be_read_leaves_use_unknown(org: Org) -> None:
-    org.add("app", 60)
+    for n in range(25):
+        org.add(f"app {n}", 60)
     (token,) = org.site.box.okta.org.api_tokens.values()
     token.role = AdminRole(read_log=False)
 
     ran = org.site.run("discover", "--yes", "-o", "json")
 
-    (app,) = ran.json()["apps"]
-    assert (ran.code, app["secrets"][0]["last_used_of"]) == (0, "unknown")
-    assert "never used" not in hazards(app)
+    apps = ran.json()["apps"]
+    assert (ran.code, {app["secrets"][0]["last_used_of"] for app in apps}) == (0, {"unknown"})
+    assert not any("never used" in hazards(app) for app in apps)
+    assert org.calls(LOG) == 1
     assert ran.json()["orgs"][0]["log_problem"]
     assert "last use is not known of all" in ran.err
 
@@ -249,6 +251,20 @@ def test_a_busy_client_does_not_hide_the_others_nor_its_own_other_secret(org: Or
     assert ages == [[40, 0], [50]]
     assert quiet.secrets
     assert org.calls(LOG) == 3  # both, then the quiet one, then the busy one's other secret
+
+
+def test_a_busy_client_does_not_hide_who_was_refused(org: Org) -> None:
+    busy = org.add("busy", 300, 200)
+    org.site.box.okta.revoke(busy, busy.secrets[0].id)
+    busy.secrets[0].updated -= 30 * DAY
+    org.refused(busy, busy.secrets[0], ago=20 * DAY)
+    for n in range(1005):
+        org.used(busy, busy.secrets[1], ago=timedelta(minutes=n))
+
+    (app,) = org.site.run("discover", "--yes", "-o", "json").json()["apps"]
+
+    assert "tried after off" in hazards(app)
+    assert org.calls(LOG) == 3
 
 
 def test_who_is_only_observed_says_why(org: Org) -> None:
@@ -418,10 +434,22 @@ def test_a_role_that_may_not_read_secrets_is_not_refused_for_each_app(org: Org) 
     assert (ran.code, org.calls(LISTINGS), ran.json()["orgs"][0]["not_asked"]) == (1, 3, 5)
 
 
+def test_refusals_here_and_there_stop_nothing(org: Org) -> None:
+    apps = [org.add(f"app {n}", 10, age=(100 - n) * DAY) for n in range(8)]
+    for n in (0, 1, 3, 4, 6):
+        path = f"*{apps[n].id}/credentials/secrets"
+        org.site.box.faults.answer(403, Wanted(path=path), body={}, times=None)
+
+    ran = org.site.run("discover", "--yes", "-o", "json")
+
+    assert (ran.code, [bool(app["failed"]) for app in ran.json()["apps"]].count(True)) == (3, 5)
+
+
 def test_apps_that_went_away_meanwhile_stop_nothing(org: Org) -> None:
     for n in range(8):
         org.add(f"app {n}", 10)
-    org.site.box.faults.answer(404, LISTINGS, body={}, times=4)
+    gone = {"errorCode": "E0000007", "errorSummary": "Not found", "errorCauses": []}
+    org.site.box.faults.answer(404, LISTINGS, body=gone, times=4)
 
     ran = org.site.run("discover", "--yes", "-o", "json")
 
