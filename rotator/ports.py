@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime, timedelta
 
     from rotator.core.admission import Admission, Brake, Wish
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rotator.core.diagnosis.evidence import Answer, Asked, Document, Traces
     from rotator.core.history import Deed, Ended, Place, Row
     from rotator.core.hooks import HookResult, Occasion
+    from rotator.core.last_use import Holding, Requests
     from rotator.core.model import (
         App,
         AppId,
@@ -129,6 +130,33 @@ class OktaLog(Protocol):
         order. A cursor goes with the clients that it was given for; one that is not taken any more counts as none.
         `RefusedError` where we may not read the log, or may not ask it so.
         """
+        ...
+
+
+class ClientLog(Protocol):
+    """Who uses which secret, as the System Log of one org has it (contracts: Okta 4.3). One query for each call."""
+
+    async def of_clients(self, apps: Sequence[App], since: datetime, *, refused: bool = False) -> Requests:
+        """Return the last token requests of these clients; of those refused for their secret only, if so said.
+
+        `RefusedError` where we may not read the log.
+        """
+        ...
+
+    async def of_hashes(self, hashes: Sequence[str], since: datetime) -> Requests:
+        """Return the last token requests with the secrets of these hashes, likewise."""
+        ...
+
+
+class Notebook(Protocol):
+    """What was found of the secrets of one org's apps, so that nobody asks twice. No values and no hashes in it."""
+
+    def recall(self) -> Mapping[AppId, Holding]:
+        """Return the last answer about each app."""
+        ...
+
+    def open(self) -> AbstractContextManager[Callable[[Holding], None]]:
+        """Return what writes an answer down at once, while the context lasts; `BusyError` if another process does."""
         ...
 
 
