@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rotator.sandbox.journal import Wanted
 from tests.faults import wire_faults as wire
-from tests.faults.proxy import Answer
+from tests.faults.legs import Answer
 from tests.faults.stand import ACTIVATE, ANSWER_WITHIN, PATH, REMOVE, ROTATE, RULES, SIGN_IN, SWITCH_OFF, Scene, Trial
 
 if TYPE_CHECKING:
@@ -238,9 +238,7 @@ class Case(NamedTuple):
         of_service = [call for call in calls if call.service == effect.service]
         place = [n for n, call in enumerate(of_service, start=1) if effect.wanted.fits(call)][effect.nth - 1]
         if self.lasting or hasattr(fault, "accepted"):
-            return trial.proxy.arm(
-                fault, Wanted(service=effect.service), nth=place, times=None if self.lasting else 1
-            )
+            return trial.proxy.arm(fault, Wanted(service=effect.service), nth=place, times=None if self.lasting else 1)
         return trial.proxy.arm(fault, effect.wanted, nth=effect.nth)
 
     @property
@@ -261,9 +259,7 @@ def every() -> list[Case]:
 
 def selected() -> list[Case]:
     """Return the core: all writes whose outcome is left open, and each fault and each effect on either side."""
-    core = [
-        Case(effect, fault, lasting=False) for effect in EFFECTS if effect.writes for fault in FAULTS if fault.open
-    ]
+    core = [Case(effect, fault, lasting=False) for effect in EFFECTS if effect.writes for fault in FAULTS if fault.open]
     return [*core, *_covering()]
 
 
@@ -276,6 +272,6 @@ def _covering() -> Iterator[Case]:
         for fault in FAULTS:
             fitting = [effect for effect in effects if fault.only(effect)]
             if fitting and not fault.open:
-                effect = min(fitting, key=lambda each: (effects.index(each) - turn) % len(effects))  # noqa: B023
+                effect = min(fitting, key=lambda each: (effects.index(each) - turn) % len(effects))
                 turn = effects.index(effect) + 1
                 yield Case(effect, fault, next(lasting) and not fault.once_only)

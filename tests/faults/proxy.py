@@ -25,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 import h11
 
 from rotator.sandbox.journal import ANY, Call, Wanted
+from tests.faults.legs import Answer, Events, Stream, as_answer, reset
 from tests.faults.wiretap import secrets_on_the_wire
 
 if TYPE_CHECKING:
@@ -34,19 +35,6 @@ if TYPE_CHECKING:
     from rotator.sandbox.server import Tls
 
 T = TypeVar("T")
-Events = list[h11.Event]
-
-_READ = 65536
-_AT_ONCE = b"\1\0\0\0\0\0\0\0"  # SO_LINGER: on, 0 s, so that closing is a reset
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the server said, or what is said in its stead."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
 
 
 class CallFault(Protocol):
@@ -97,51 +85,6 @@ class Rule:
 
 
 @dataclass(slots=True)
-class Stream:
-    """One leg: its streams, and where h11 stands with it."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    state: h11.Connection
-
-    @classmethod
-    async def accepted(cls, client: socket.socket, tls: ssl.SSLContext) -> Self:
-        loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
-        protocol = asyncio.StreamReaderProtocol(reader)
-        transport, _ = await loop.connect_accepted_socket(lambda: protocol, client, ssl=tls)
-        return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop), h11.Connection(h11.SERVER))
-
-    @classmethod
-    async def opened(cls, port: int) -> Self:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE  # it is our own sandbox, next door
-        return cls(*await asyncio.open_connection("127.0.0.1", port, ssl=tls), h11.Connection(h11.CLIENT))
-
-    async def message(self) -> Events | None:
-        """Read one message whole; None if there is none any more."""
-        events: Events = []
-        while True:
-            while (event := self.state.next_event()) is h11.NEED_DATA:
-                self.state.receive_data(await self.reader.read(_READ))
-            if not isinstance(event, h11.Event) or isinstance(event, h11.ConnectionClosed):
-                return None
-            events.append(event)
-            if isinstance(event, h11.EndOfMessage):
-                return events
-
-    async def send(self, events: Events) -> None:
-        self.writer.write(self.wire(events))
-        await self.writer.drain()
-
-    def wire(self, events: Events) -> bytes:
-        return b"".join(self.state.send(event) or b"" for event in events)
-
-    def socket(self) -> socket.socket:
-        taken: socket.socket = self.writer.get_extra_info("socket")
-        return taken
-
-
-@dataclass(slots=True)
 class Meeting:
     """A call that has arrived, and all that can be done with it."""
 
@@ -159,7 +102,7 @@ class Meeting:
         assert answered, "the sandbox hung up"
         self.upstream.state.start_next_cycle()
         self.line.tap(answered)
-        return _as_answer(answered)
+        return as_answer(answered)
 
     async def send(self, answer: Answer) -> None:
         await self.client.send(self.events(answer))
@@ -179,25 +122,6 @@ class Meeting:
         head = h11.Response(status_code=answer.status, headers=[*answer.headers, *ends])
         return [head, h11.Data(data=answer.body), h11.EndOfMessage()]
 
-    def reset(self) -> None:
-        """Cut the connection so that the client sees a reset."""
-        self.client.socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        self.client.writer.transport.abort()
-
-    async def close(self) -> None:
-        """End the connection in good manners, whatever was sent."""
-        self.client.writer.close()
-        await self.client.writer.wait_closed()
-
-    def close_half(self) -> None:
-        """Say that nothing more comes, and go on listening."""
-        self.client.socket().shutdown(socket.SHUT_WR)
-
-    async def gone(self) -> None:
-        """Wait until the client has left."""
-        while await self.client.reader.read(_READ):
-            pass
-
     def keep_back(self, *, for_one_call: bool) -> None:
         """Apply it later: after the next call on this line, or when it is let go."""
         waits = self.line.answered if for_one_call else self.line.let_go
@@ -211,7 +135,7 @@ class Meeting:
             await later.forward()
         finally:
             if later.upstream is not None:
-                later.upstream.writer.transport.abort()
+                later.upstream.abort()
 
 
 class Line:
@@ -296,7 +220,7 @@ class Line:
             try:
                 await self._calls(stream)
             finally:
-                stream.writer.transport.abort()
+                stream.abort()
 
     async def _calls(self, client: Stream) -> None:
         upstream: Stream | None = None
@@ -312,7 +236,7 @@ class Line:
                 client.state.start_next_cycle()
         finally:
             if upstream is not None:
-                upstream.writer.transport.abort()
+                upstream.abort()
 
     async def _call(self, meeting: Meeting) -> None:
         self.tap(meeting.asked)
@@ -391,11 +315,9 @@ class Proxy:
 
         self._run(open_again())
 
-    def let_go(self) -> None:
-        """Let what was kept back arrive, and wait until it has."""
-
-        for line in self._lines:
-            self._run(line.arrive())
+    def let_go(self) -> int:
+        """Let what was kept back arrive, and wait until it has; return how many calls that were."""
+        return sum(self._run(line.arrive()) for line in self._lines)
 
     # --- for the lines ------------------------------------------------------------------------------------
 
@@ -442,17 +364,3 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)  # transports close their sockets in the turn after
-
-
-def _as_answer(events: Events) -> Answer:
-    head = events[0]
-    assert isinstance(head, h11.Response)
-    headers = tuple((name.decode(), value.decode()) for name, value in head.headers)
-    body = b"".join(bytes(event.data) for event in events if isinstance(event, h11.Data))
-    return Answer(head.status_code, headers, body)
-
-
-def reset(client: socket.socket) -> None:
-    """Cut a connection that has no streams yet."""
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-    client.close()

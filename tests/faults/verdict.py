@@ -41,8 +41,8 @@ def _settled(trial: Trial) -> Iterator[str]:
     if trial.runs[-1].code != 0:
         yield f"it ends with {[ran.code for ran in trial.runs]}: {trial.runs[-1].said}"
         return
-    site, slots = trial.site, {"old" if each.id == trial.old.id else "new": each.status for each in trial.app.secrets}
-    if slots != trial.scene.then or len(slots) != len(trial.app.secrets):
+    site = trial.site
+    if trial.slots != trial.scene.then or len(trial.slots) != len(trial.app.secrets):
         yield f"I3: Okta holds {[(each.id, each.status) for each in trial.app.secrets]}"
     holder = site.holder(trial.app)
     if holder is None or (holder.id == trial.old.id) is not (trial.scene is ACTIVATE) or not site.works(trial.app):

@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.faults.proxy import Answer, Refused, reset
+from tests.faults.legs import Answer, reset
+from tests.faults.proxy import Refused
 
 if TYPE_CHECKING:
     import socket
@@ -34,7 +35,7 @@ class Reset:
     async def __call__(self, meeting: Meeting) -> None:
         if self.applied:
             await meeting.forward()
-        meeting.reset()
+        meeting.client.reset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ class HalfClosed:
     async def __call__(self, meeting: Meeting) -> None:
         if self.applied:
             await meeting.forward()
-        meeting.close_half()
-        await meeting.gone()
+        meeting.client.close_half()
+        await meeting.client.gone()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Silent:
     async def __call__(self, meeting: Meeting) -> None:
         if self.applied:
             await meeting.forward()
-        await meeting.gone()
+        await meeting.client.gone()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,9 @@ class Truncated:
     async def __call__(self, meeting: Meeting) -> None:
         await meeting.send_in_part(await meeting.forward(), part=self.part)
         if self.abrupt:
-            meeting.reset()
+            meeting.client.reset()
         else:
-            await meeting.close()
+            await meeting.client.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Late:
 
     async def __call__(self, meeting: Meeting) -> None:
         meeting.keep_back(for_one_call=self.overtaken)
-        meeting.reset()
+        meeting.client.reset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEADERS = frozenset({b"authorization", b"x-vault-token"})
-FIELDS = frozenset(
-    {"client_secret", "client_token", "access_token", "client_assertion", "secret_id", "token"}
-)
+FIELDS = frozenset({"client_secret", "client_token", "access_token", "client_assertion", "secret_id", "token"})
 HARMLESS = re.compile(r"^[a-z0-9-]{0,24}$")  # a word such as "no-such-token", which is no secret
 SHORTEST = 12
 
