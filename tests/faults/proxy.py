@@ -218,7 +218,10 @@ class Line:
                 return
             stream = await Stream.accepted(client, tls)
             try:
-                await self._calls(stream)
+                if tls is not self._proxy.tls:  # who sends anything now trusts a certificate that is none of ours
+                    self._proxy.deceived += await stream.message() is not None
+                else:
+                    await self._calls(stream)
             finally:
                 stream.abort()
 
@@ -260,6 +263,7 @@ class Proxy:
         self.calls: list[Call] = []
         self.carried: set[str] = set()
         self.met: Counter[str] = Counter()  # connections, by service
+        self.deceived = 0  # calls that were sent to a server with a wrong certificate
         self._rules: list[Rule] = []
         self._lines: list[Line] = []
         self._lock = threading.Lock()

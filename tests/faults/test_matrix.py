@@ -15,7 +15,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from joserfc.jwk import RSAKey
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from tests.entry.zygote import Zygote
 
 AT_ONCE = 8
-RUNS = 6  # of the same command, until it comes to rest
+TRIES = 3  # of the faulted run: on a busy machine it may end before the call that is meant
+RUNS = 8  # of the same command, until it comes to rest
 OUTAGE = 2.0  # seconds
 SETTLING = 60.0  # seconds
 ONE_BY_ONE = threading.Lock()  # the state is released in this process, by what is meant to have one to itself
@@ -82,12 +83,23 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, trust: Certificates, z
     return Undisturbed(tmp_path_factory.mktemp("undisturbed"), trust, zygote)
 
 
-def tried(case: Case, folder: Path, undisturbed: Undisturbed) -> list[str]:
-    """Make one trial; return what was broken."""
+class Tried(NamedTuple):
+    """What was broken in a trial, the longest run, and the most memory beyond an undisturbed one."""
+
+    violations: list[str]
+    seconds: float
+    kilobytes: int
+
+
+def tried(case: Case, folder: Path, undisturbed: Undisturbed) -> Tried:
+    """Make one trial."""
     calls, peak = undisturbed.of(case.effect.scene)
     with Trial(case.effect.scene, folder, undisturbed.trust, undisturbed.zygote) as trial:
         rule = case.arm(trial, calls)
-        trial.run(*trial.scene.hastily)
+        for _ in range(TRIES):
+            trial.run(*trial.scene.hastily)
+            if rule.struck:
+                break
         found = [] if rule.struck else [f"the fault never struck: {trial.runs[0].said}"]
         trial.proxy.clear()
         case.fault.repair(trial)
@@ -97,7 +109,8 @@ def tried(case: Case, folder: Path, undisturbed: Undisturbed) -> list[str]:
             if ran.idle and not arrived:
                 break
         found += broken(trial, peak=peak)
-    return [f"{case.name}: {what}" for what in found]
+    violations = [f"{case.name}: {what}" for what in found]
+    return Tried(violations, max(ran.seconds for ran in trial.runs), max(ran.peak for ran in trial.runs) - peak)
 
 
 @pytest.mark.parametrize("service", ["okta", "vault"])
@@ -111,10 +124,12 @@ def test_whatever_goes_wrong_the_next_runs_settle_the_target(
         undisturbed.of(case.effect.scene)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        ended = pool.map(lambda it: tried(it[1], tmp_path / str(it[0]), undisturbed), enumerate(cases))
-        violations = [violation for found in ended for violation in found]
+        ended = [*pool.map(lambda it: tried(it[1], tmp_path / str(it[0]), undisturbed), enumerate(cases))]
 
+    violations = [violation for each in ended for violation in each.violations]
     print(f"{WANTED or 'selected'}, {service}: {len(cases)} faulted rotations, {len(violations)} violations")
+    print(f"longest run {max((each.seconds for each in ended), default=0):.1f} s", end=", ")
+    print(f"most memory +{max((each.kilobytes for each in ended), default=0) / 1024:.1f} MB")
     assert cases or WANTED
     if violations:
         pytest.fail("\n".join(violations), pytrace=False)
@@ -123,23 +138,25 @@ def test_whatever_goes_wrong_the_next_runs_settle_the_target(
 # --- the daemon -------------------------------------------------------------------------------------------------
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
-LIVED_THROUGH = (  # what, and from when on until it is over; a connection's fault: from the start
-    ("create", "reset after", 1),
-    ("create", "silence before", 1),
+MOST_TELLING = 8
+LIVED_THROUGH = (  # the most telling first; how often, or until it is over; a connection's fault from the start on
     ("create", "late", 1),
-    ("create", "500 after", 1),
     ("create", "429 with its headers", None),
-    ("create", "unknown certificate", None),
     ("list the secrets", "refused", None),
     ("verify again", "silence after", None),
+    ("promote", "reset after", 1),
+    ("promote", "sealed", 1),
+    ("promote", "token ended", 1),
+    ("close staging", "silence after", 1),
+    ("create", "reset after", 1),
+    ("create", "silence before", 1),
+    ("create", "500 after", 1),
+    ("create", "unknown certificate", None),
     ("stage", "reset after", 1),
     ("stage", "refused", None),
-    ("promote", "reset after", 1),
     ("promote", "twice", 1),
     ("promote", "written in between", 1),
     ("promote", "permission lost", 1),
-    ("promote", "sealed", 1),
-    ("close staging", "silence after", 1),
     ("destroy", "502 before", None),
 )
 
@@ -175,16 +192,18 @@ def eventually(holds: Callable[[], bool], complaint: str, daemon: Daemon) -> Non
 def test_the_daemon_settles_by_itself_once_all_is_well_again(
     tmp_path: Path, trust: Certificates, zygote: Zygote
 ) -> None:
+    meets = LIVED_THROUGH if WANTED else LIVED_THROUGH[:MOST_TELLING]
+
     def live(number: int) -> list[str]:
-        name, fault, times = LIVED_THROUGH[number]
+        name, fault, times = meets[number]
         effect = next(effect for effect in EFFECTS if effect.name == name)
         with Trial(ROTATE, tmp_path / str(number), trust, zygote) as trial:
             return lived_through(effect, BY_NAME[fault], times, trial)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        violations = [violation for found in pool.map(live, range(len(LIVED_THROUGH))) for violation in found]
+        violations = [violation for found in pool.map(live, range(len(meets))) for violation in found]
 
-    print(f"{len(LIVED_THROUGH)} daemons under faults, {len(violations)} violations")
+    print(f"{len(meets)} daemons under faults, {len(violations)} violations")
     if violations:
         pytest.fail("\n".join(violations), pytrace=False)
 

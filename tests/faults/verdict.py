@@ -47,7 +47,7 @@ def _settled(trial: Trial) -> Iterator[str]:
     holder = site.holder(trial.app)
     if holder is None or (holder.id == trial.old.id) is not (trial.scene is ACTIVATE) or not site.works(trial.app):
         yield "I1: Vault does not hold what it should"
-    if "note" not in site.fields():
+    if not trial.theirs.items() <= site.fields().items():
         yield "I5: somebody else's field is lost"
     if trial.staged().get("state") != "empty" or any(
         "client_secret" in version.fields for version in trial.state().staging
