@@ -8,11 +8,12 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from rotator.core import preflight_okta as okta
 from rotator.core import preflight_vault as vault
+from rotator.core.model import Mode
 from rotator.core.preflight_facts import NotAsked, OrgFacts, PlaceFacts, TargetFacts, VaultFacts
 from rotator.core.preflight_said import Said, Verdict, broken, ok
 from rotator.errors import RotatorError
@@ -136,6 +137,25 @@ def held_back(targets: Sequence[Target], findings: Iterable[Finding]) -> Mapping
         for target in targets
     }
     return {name: finding for name, finding in found.items() if finding is not None}
+
+
+def only_observed(target: Target, finding: Finding) -> Target:
+    """Return the target as it is while that finding holds it back: looked at, and not touched."""
+    what = f"{finding.check.value} of {finding.kind.value} {finding.about}"
+    todo = f" {finding.said.remedy.rstrip('.')};" if finding.said.remedy else ""
+    why = f"the pre-flight failed, {what}: {finding.said.detail}.{todo} It is checked again by itself"
+    return replace(target, policy=replace(target.policy, mode=Mode.OBSERVE), only_observed=why)
+
+
+def in_doubt(targets: Iterable[Target], findings: Iterable[Finding]) -> frozenset[str]:
+    """Return the names of those of which an outage has hidden something: it may still be found."""
+    away = {(each.kind, each.about) for each in findings if each.said.outage}
+    kinds = {kind for kind, _ in away}
+    return frozenset(
+        target.name
+        for target in targets
+        if Kind.OWN in kinds or away & {(Kind.ORG, target.org), (Kind.VAULT, target.vault), (Kind.TARGET, target.name)}
+    )
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

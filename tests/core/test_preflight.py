@@ -18,6 +18,7 @@ from rotator.core.model import (
     KvMetadata,
     KvPath,
     KvVersionInfo,
+    Mode,
     Policy,
     Target,
     VerifySettings,
@@ -32,7 +33,9 @@ from rotator.core.preflight import (
     Kind,
     exit_code,
     held_back,
+    in_doubt,
     judge,
+    only_observed,
 )
 from rotator.core.preflight_facts import (
     NOT_ASKED,
@@ -47,7 +50,7 @@ from rotator.core.preflight_facts import (
     VaultFacts,
     VaultHealth,
 )
-from rotator.core.preflight_said import Said, Verdict, span_of
+from rotator.core.preflight_said import Said, Verdict, broken, failed, span_of
 from rotator.errors import ConfigError, MissingError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -475,3 +478,35 @@ def test_who_is_held_back_is_told_the_first_reason() -> None:
 )  # fmt: skip
 def test_a_span_is_written_as_people_say_it(length: timedelta, written: str) -> None:
     assert span_of(length) == written
+
+
+# --- as the daemon uses it ------------------------------------------------------------------------------------
+
+
+def test_who_is_held_back_is_only_looked_at_and_says_what_to_do() -> None:
+    lacks = Finding(Check.RIGHTS, Kind.TARGET, "billing", failed("missing: `read` on kv/x", "Give it to our token."))
+
+    held = only_observed(TARGET, lacks)
+
+    assert held.policy.mode is Mode.OBSERVE
+    assert held.only_observed == (
+        "the pre-flight failed, vault rights of target billing: missing: `read` on kv/x. Give it to our token;"
+        " It is checked again by itself"
+    )
+    assert replace(held, policy=TARGET.policy, only_observed="") == TARGET
+
+
+@pytest.mark.parametrize(
+    ("kind", "about", "doubted"),
+    [
+        (Kind.OWN, "leases", {"billing", "other"}),
+        (Kind.ORG, "acme", {"billing", "other"}),
+        (Kind.VAULT, "elsewhere", set()),
+        (Kind.TARGET, "other", {"other"}),
+    ],
+)
+def test_an_outage_leaves_in_doubt_whoever_it_touches(kind: Kind, about: str, doubted: set[str]) -> None:
+    away = Finding(Check.PLACE, kind, about, broken(UnavailableError("no answer")))
+    lacking = Finding(Check.RIGHTS, Kind.TARGET, "billing", failed("missing", "Give it."))
+
+    assert in_doubt([TARGET, replace(TARGET, name="other")], [away, lacking]) == doubted
