@@ -1,0 +1,88 @@
+"""Trials on the requests of one client of ours: what the token endpoints look at, and in which order.
+
+Of those with a wrong secret there are two, and two more that Okta may count as such; `Bench.ask` sends no fifth.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rotator.core.certification.notes import NOT_TRIED, Look, Miss
+from rotator.core.diagnosis.evidence import CLIENT_CREDENTIALS, INTROSPECTION, Asked
+from rotator.core.model import AuthMethod
+from rotator.core.secret_value import SecretValue
+
+if TYPE_CHECKING:
+    from rotator.app.certify_trial import Bench
+    from rotator.core.certification.notes import Client, Maybe
+    from rotator.core.diagnosis.evidence import Answer
+    from rotator.core.model import SecretId
+
+PERCENT = "%41%2d"  # a server that decodes reads `A-`
+
+
+class RequestTrials:
+    """What one client may ask, with its secret and with another."""
+
+    def __init__(self, bench: Bench, client: Client, value: SecretValue) -> None:
+        """Ask nothing yet."""
+        self._bench = bench
+        self._notes = bench.notes
+        self._client = client
+        self._value = value
+        self._percent = SecretValue(bench.means.mint.value().reveal()[:40] + PERCENT)
+        self._made: Maybe[SecretId] = NOT_TRIED  # the secret with percent signs
+
+    async def prepare(self) -> None:
+        """Make a secret with percent signs, so that it has time to arrive."""
+        said, made = await self._bench.answered(self._bench.means.lab.create_secret(self._client.app, self._percent))
+        if made is not None:
+            self._made = made.id
+        else:
+            self._made = said if isinstance(said, Miss) else Miss(said.text)
+
+    async def run(self) -> None:
+        """Ask."""
+        notes, bench = self._notes, self._bench
+        bench.tell("asks with a good secret")
+        await self._introspections()
+        notes.granted = await bench.token(self._client, self._value, scope=bench.wish.scope)
+        notes.hash_used = await self._hash()
+        notes.by_org = await self._ask(CLIENT_CREDENTIALS, issuer=bench.wish.org_url)
+        notes.both_ways = await self._both_ways()
+        bench.tell("asks with a wrong secret, twice")
+        notes.wrong_scope = await bench.wrong_token(self._client)
+        wrong = bench.means.mint.value()
+        notes.wrong_grant = await self._ask("authorization_code", wrong)
+        bench.tell("asks in other ways")
+        notes.other_method = await self._ask(INTROSPECTION, method=AuthMethod.POST)
+        notes.percent = self._made if isinstance(self._made, Miss) else await self._ask(INTROSPECTION, self._percent)
+
+    async def _introspections(self) -> None:
+        notes, bench = self._notes, self._bench
+        if bench.custom is not None:
+            notes.introspected = await bench.introspect(self._client, self._value)
+        notes.introspected_by_org = await bench.introspect(self._client, self._value, bench.wish.org_url)
+
+    async def _hash(self) -> str:
+        """Return what the API shows as the hash of the client's secret, which need not be what we compute."""
+        if isinstance(self._notes.created, Look) and self._notes.created.hash_as_ours:
+            return self._value.hash
+        _, secrets = await self._bench.answered(self._bench.means.lab.list_secrets(self._client.app))
+        return next((each.hash for each in secrets or () if each.id != self._made), "")
+
+    async def _both_ways(self) -> Maybe[Answer]:
+        issuer = self._bench.custom or self._bench.wish.org_url
+        asked = Asked(issuer, self._client.client_id, AuthMethod.BASIC, INTROSPECTION)
+        return await self._bench.ask(asked, self._value, both_ways=True)
+
+    async def _ask(
+        self,
+        grant: str,
+        value: SecretValue | None = None,
+        *,
+        issuer: str | None = None,
+        method: AuthMethod = AuthMethod.BASIC,
+    ) -> Maybe[Answer]:
+        issuer = issuer or self._bench.custom or self._bench.wish.org_url
+        return await self._bench.ask(Asked(issuer, self._client.client_id, method, grant), value or self._value)
