@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rotator.core.changes import Heard
     from rotator.core.diagnosis.evidence import Answer, Asked, Document, Traces
     from rotator.core.history import Deed, Ended, Place, Row
+    from rotator.core.hooks import HookResult, Occasion
     from rotator.core.model import (
         App,
         AppId,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from rotator.core.preflight_facts import Handshake, MountDefaults, NoTls, ServerMetadata, TokenLife, VaultHealth
     from rotator.core.secret_value import SecretFields, SecretValue
     from rotator.core.selection import Member
+    from rotator.core.usage import UsageLog
     from rotator.errors import RotatorError
 
 
@@ -110,6 +112,14 @@ class OktaLog(Protocol):
 
         Each change at least once, in no particular order. A cursor that is not taken any more counts as none.
         `RefusedError` where we may not read the log.
+        """
+        ...
+
+    async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+        """Return who asked for tokens as this client since then: with the old secret's hash, and all that were refused.
+
+        `current` is the hash of the secret in use, by which the log shows that it tells hashes at all. Two queries at
+        most; what does not fit into their answers is told as missing. `RefusedError` where we may not read the log.
         """
         ...
 
@@ -340,6 +350,14 @@ class KvStore(Protocol):
 
     async def destroy(self, path: KvPath, versions: Sequence[int]) -> None:
         """Destroy versions by number. Idempotent."""
+        ...
+
+
+class Hooks(Protocol):
+    """What is run after a promotion (configuration: `hooks`)."""
+
+    async def run(self, name: str, occasion: Occasion) -> HookResult:
+        """Run the hook of that name once; it is told references, never values. It never raises for what it does."""
         ...
 
 

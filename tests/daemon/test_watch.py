@@ -15,6 +15,7 @@ from rotator.core.budget import Share, haste
 from rotator.core.changes import Change, Heard
 from rotator.core.model import AppId, ClientId
 from rotator.core.secret_value import SecretValue
+from rotator.core.usage import UsageLog
 from rotator.daemon.vitals import Condition, Reach, Side
 from rotator.daemon.watch import BLIND, OVERLAP, SILENCE, UNREADABLE, ClientIds, Watch
 from rotator.errors import ConfigError, RateLimitedError, RefusedError, UnavailableError
@@ -105,6 +106,9 @@ class Says:
 
     async def deactivated_by_us(self, _app: App, _secret: OktaSecret) -> bool:
         return False
+
+    async def usage(self, _app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+        return UsageLog((), None)
 
 
 @pytest.fixture
