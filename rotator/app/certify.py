@@ -19,6 +19,7 @@ from rotator.app.certify_secrets import SecretTrials
 from rotator.app.certify_trial import Bench, Means, Wish
 from rotator.core.budget import Haste, Share, in_haste
 from rotator.core.certification.notes import Client, Miss, Notes
+from rotator.core.diagnosis.evidence import Asked
 from rotator.errors import ConfigError, MissingError, RefusedError, RotatorError, UnknownOutcomeError
 
 if TYPE_CHECKING:
@@ -122,31 +123,31 @@ class _Run:
         if trials is not None:
             notes.client = client
             await trials.prepare()
-        bound = await self._made("b", mint.value(), dpop_bound=True)
+        other = mint.value()
+        bound = await self._made("b", other, dpop_bound=True)
         await self.bench.settled()
         if trials is not None:
             await trials.run()
-        await self._on_dpop(bound, first)
-        await self._on_deactivated(app, first)
-
-    async def _on_dpop(self, bound: Client | None, taken: SecretValue) -> None:
-        """Try what takes another app: a request without its proof, and a value that an app has already."""
-        bench = self.bench
+        self.bench.tell("asks the org's own server for a token")
+        notes.by_org = await self.bench.ask(Asked(self._wish.org_url, app.client_id, self.bench.method), first)
         if bound is None:
-            bench.notes.without_proof = bench.notes.other_app = Miss("another app could not be made")
-            return
-        bench.tell("asks without a DPoP proof, with a wrong secret")
-        bench.notes.without_proof = await bench.wrong_token(bound)
-        bench.tell("registers a value that another app has")
-        bench.notes.other_app, _ = await bench.answered(self._means.lab.create_secret(bound.app, taken))
+            notes.without_proof = notes.other_app = notes.app_off = Miss("another app could not be made")
+        else:
+            await self._on_another(bound, other, taken=first)
 
-    async def _on_deactivated(self, app: Client, value: SecretValue) -> None:
-        self.bench.tell("asks as the client of an app that was deactivated")
-        said, _ = await self.bench.answered(self._means.lab.switch_app_off(app.app))
+    async def _on_another(self, bound: Client, value: SecretValue, *, taken: SecretValue) -> None:
+        """Try what takes another app: a request without a proof, a value that an app has, a deactivated client."""
+        bench, lab = self.bench, self._means.lab
+        bench.tell("asks without a DPoP proof, with a wrong secret")
+        bench.notes.without_proof = await bench.wrong_token(bound, scope=self._wish.scope)
+        bench.tell("registers a value that another app has")
+        bench.notes.other_app, _ = await bench.answered(lab.create_secret(bound.app, taken))
+        bench.tell("asks as the client of an app that was deactivated")
+        said, _ = await bench.answered(lab.switch_app_off(bound.app))
         if isinstance(said, Miss) or not said.ok:
-            self.bench.notes.app_off = Miss("the app could not be deactivated")
-            return
-        self.bench.notes.app_off = await self.bench.introspect(app, value)
+            bench.notes.app_off = Miss("the app could not be deactivated")
+        else:
+            bench.notes.app_off = await bench.introspect(bound, value)
 
     async def _on_given(self, given: AppId) -> None:
         app = await self._means.admin.get_app(given)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rotator.core.certification.notes import NOT_TRIED, Look, Miss
-from rotator.core.diagnosis.evidence import CLIENT_CREDENTIALS, INTROSPECTION, Asked
+from rotator.app.certify_secrets import orders_of
+from rotator.core.certification.notes import NOT_TRIED, Miss
+from rotator.core.diagnosis.evidence import CLIENT_CREDENTIALS, INTROSPECTION, Answer, Asked
 from rotator.core.model import AuthMethod
 from rotator.core.secret_value import SecretValue
 
 if TYPE_CHECKING:
     from rotator.app.certify_trial import Bench
     from rotator.core.certification.notes import Client, Maybe
-    from rotator.core.diagnosis.evidence import Answer
     from rotator.core.model import SecretId
 
 PERCENT = "%41%2d"  # a server that decodes reads `A-`
@@ -48,15 +48,17 @@ class RequestTrials:
         await self._introspections()
         notes.granted = await bench.token(self._client, self._value, scope=bench.wish.scope)
         notes.hash_used = await self._hash()
-        notes.by_org = await self._ask(CLIENT_CREDENTIALS, issuer=bench.wish.org_url)
         notes.both_ways = await self._both_ways()
         bench.tell("asks with a wrong secret, twice")
         notes.wrong_scope = await bench.wrong_token(self._client)
         wrong = bench.means.mint.value()
         notes.wrong_grant = await self._ask("authorization_code", wrong)
         bench.tell("asks in other ways")
-        notes.other_method = await self._ask(INTROSPECTION, method=AuthMethod.POST)
-        notes.percent = self._made if isinstance(self._made, Miss) else await self._ask(INTROSPECTION, self._percent)
+        # Where introspection refuses this kind of app, whatever its secret, a token tells.
+        by_token = isinstance(notes.introspected, Answer) and notes.introspected.error == "invalid_request"
+        grant = CLIENT_CREDENTIALS if by_token else INTROSPECTION
+        notes.other_method = await self._ask(grant, method=AuthMethod.POST)
+        notes.percent = self._made if isinstance(self._made, Miss) else await self._ask(grant, self._percent)
 
     async def _introspections(self) -> None:
         notes, bench = self._notes, self._bench
@@ -66,9 +68,9 @@ class RequestTrials:
 
     async def _hash(self) -> str:
         """Return what the API shows as the hash of the client's secret, which need not be what we compute."""
-        if isinstance(self._notes.created, Look) and self._notes.created.hash_as_ours:
-            return self._value.hash
         _, secrets = await self._bench.answered(self._bench.means.lab.list_secrets(self._client.app))
+        if not isinstance(self._made, Miss):
+            self._notes.orders.extend(orders_of(secrets or (), self._made))
         return next((each.hash for each in secrets or () if each.id != self._made), "")
 
     async def _both_ways(self) -> Maybe[Answer]:
@@ -77,12 +79,9 @@ class RequestTrials:
         return await self._bench.ask(asked, self._value, both_ways=True)
 
     async def _ask(
-        self,
-        grant: str,
-        value: SecretValue | None = None,
-        *,
-        issuer: str | None = None,
-        method: AuthMethod = AuthMethod.BASIC,
+        self, grant: str, value: SecretValue | None = None, *, method: AuthMethod = AuthMethod.BASIC
     ) -> Maybe[Answer]:
-        issuer = issuer or self._bench.custom or self._bench.wish.org_url
-        return await self._bench.ask(Asked(issuer, self._client.client_id, method, grant), value or self._value)
+        bench = self._bench
+        scope = bench.wish.scope if grant == CLIENT_CREDENTIALS else None
+        asked = Asked(bench.custom or bench.wish.org_url, self._client.client_id, method, grant, scope)
+        return await bench.ask(asked, value or self._value)

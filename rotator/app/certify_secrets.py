@@ -12,12 +12,18 @@ from rotator.core.certification.notes import OWN_APP_ONLY, Look, Miss, Plain, Sp
 from rotator.errors import RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rotator.app.certify_trial import Bench
     from rotator.core.certification.notes import Client, Maybe, RawSecret
     from rotator.core.model import SecretId
     from rotator.core.secret_value import SecretValue
 
 SLOTS = 2
+ON_OWN_APPS = (
+    "only_active", "same_app", "other_app", "app_off", "without_proof", "wrong_grant", "other_method", "percent",
+    "both_ways", "by_org",
+)  # fmt: skip
 EARLY = (0.0, 0.2, 0.9)  # parts of `propagation`; each refusal counts as a wrong secret
 OFTEN = (0.0, 0.1, 0.25, 0.5, 0.9)
 LATE = (*OFTEN, 2.0, 4.0)  # what is still accepted counts nothing
@@ -48,9 +54,8 @@ class SecretTrials:
         await self._both_ways(made)
         await self._gone(made)
         if self._first is None:
-            self._notes.only_active = self._notes.same_app = self._notes.other_app = OWN_APP_ONLY
-            self._notes.app_off = self._notes.without_proof = self._notes.wrong_grant = OWN_APP_ONLY
-            self._notes.other_method = self._notes.percent = OWN_APP_ONLY
+            for name in ON_OWN_APPS:
+                setattr(self._notes, name, OWN_APP_ONLY)
         else:
             await self._twice(self._first)
         return self._value
@@ -138,8 +143,9 @@ class SecretTrials:
 
     async def _twice(self, first: SecretValue) -> None:
         self._bench.tell("registers a value that the app has already")
-        self._notes.same_app, _ = await self._bench.answered(self._lab.create_secret(self._app.app, first))
-        await self._listed(None)
+        self._notes.same_app, again = await self._bench.answered(self._lab.create_secret(self._app.app, first))
+        if again is not None:
+            await self._listed(again.id)
 
     # --- looks --------------------------------------------------------------------------------------------
 
@@ -150,12 +156,12 @@ class SecretTrials:
         taken = await self._bench.taken(self._app, self._value, evidence)
         return taken if isinstance(taken, Miss) else not taken
 
-    async def _listed(self, secret: SecretId | None) -> Maybe[Look]:
+    async def _listed(self, secret: SecretId) -> Maybe[Look]:
+        """Look at a secret in the list; it is the one that was made last."""
         said, secrets = await self._bench.answered(self._lab.list_secrets(self._app.app))
         if secrets is None:
             return said if isinstance(said, Miss) else Miss(said.text)
-        if len(secrets) == SLOTS:
-            self._notes.orders.append(_orders(secrets))
+        self._notes.orders.extend(orders_of(secrets, secret))
         found = next((each for each in secrets if each.id == secret), None)
         return self._look(found) if found is not None else Miss("it does not stand in the list")
 
@@ -172,9 +178,9 @@ class SecretTrials:
         return Look(plain, secret.hash == self._value.hash)
 
 
-def _orders(secrets: tuple[RawSecret, ...]) -> frozenset[str]:
-    """Return the orders that this list may have. Secrets of the same second have none by age."""
-    first, second = secrets
-    by_age = "oldest first" if first.created < second.created else "newest first"
-    orders = {by_age} if first.created != second.created else {"oldest first", "newest first"}
-    return frozenset(orders | ({"by id"} if first.id < second.id else set()))
+def orders_of(secrets: Sequence[RawSecret], last: SecretId) -> list[frozenset[str]]:
+    """Return the orders that a list of two may have, of which that one was made last."""
+    if len(secrets) != SLOTS:
+        return []
+    by_age = "oldest first" if secrets[1].id == last else "newest first"
+    return [frozenset({by_age} | ({"by id"} if secrets[0].id < secrets[1].id else set()))]

@@ -91,7 +91,7 @@ class Bench:
             try:
                 came = await asked
             except RefusedError as refused:
-                return Said(ok=False, code=refused.code, text=str(refused), request_id=refused.request_id), None
+                return Said(ok=False, code=refused.code, text=_told(refused), request_id=refused.request_id), None
             except RotatorError as error:
                 return Miss(str(error)), None
         return Said(ok=True, request_id=requests[-1] if requests else None), came
@@ -149,7 +149,7 @@ class Bench:
         """Wait for as long as a change may take, if one was seen to take any time."""
         lag = self.notes.create_lag
         if not isinstance(lag, Miss) and lag.sooner is not None:
-            self.tell(f"waits {self.wish.propagation}, since changes take time here")
+            self.tell(f"waits {self.wish.propagation.total_seconds():.0f} s: changes take time here")
             await self.means.sleep(self.wish.propagation.total_seconds())
 
     # --- time ---------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ class Bench:
 
     async def wait_for_event(self, kind: str) -> None:
         """Measure how long an event about the app's secrets takes, from now, until the log has it."""
-        self.tell(f"waits for the System Log, {self.wish.log_within} at most")
+        self.tell(f"waits for the System Log, {self.wish.log_within.total_seconds():.0f} s at most")
 
         async def stands_there(_evidence: list[str]) -> Maybe[bool]:
             events = await self._events()
@@ -218,3 +218,8 @@ class Bench:
     def _log_moments(self) -> list[float]:
         most = self.wish.log_within.total_seconds()
         return [*(each for each in LOG_LOOKS if each < most), most]
+
+
+def _told(refused: RefusedError) -> str:
+    """Return what Okta said, without whom we asked for what."""
+    return str(refused).split(": ", 2)[-1]

@@ -30,7 +30,9 @@ from rotator.errors import ConfigError, MissingError, RefusedError, RotatorError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from datetime import timedelta
 
+    from rotator.core.certified import Certified
     from rotator.core.model import App, AppId, KvMetadata, KvPath, Target
     from rotator.core.preflight import Finding
     from rotator.core.preflight_facts import Answer, MountDefaults, ServerMetadata
@@ -63,6 +65,8 @@ class OrgWay:
     handshakes: Handshakes
     shares: Shares
     signs: bool
+    propagation: timedelta
+    certified: Certified | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,9 @@ class _OrgLook:
         except RotatorError as error:
             self.facts = replace(self.facts, scopes=error)
             return
-        self.facts = replace(self.facts, signs=way.signs, shares=way.shares)
+        self.facts = replace(
+            self.facts, signs=way.signs, shares=way.shares, propagation=way.propagation, certified=way.certified
+        )
         self.facts = replace(self.facts, handshake=await _answer(way.handshakes.handshake()))
         if isinstance(self.facts.handshake, RotatorError):
             return

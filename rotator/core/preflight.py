@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rotator.core import preflight_okta as okta
 from rotator.core import preflight_vault as vault
 from rotator.core.model import Mode
+from rotator.core.preflight_certified import certified
 from rotator.core.preflight_facts import NotAsked, OrgFacts, PlaceFacts, TargetFacts, VaultFacts
 from rotator.core.preflight_said import Said, Verdict, broken, ok
 from rotator.errors import RotatorError
@@ -48,6 +49,7 @@ class Check(enum.Enum):
     OKTA_WRITING = "okta writing"
     OKTA_LOG = "system log"
     OKTA_LIMIT = "rate limit"
+    OKTA_CERTIFIED = "certified"
     VAULT_REACHABLE = "vault reachable"
     VAULT_TLS = "vault tls"
     VAULT_CLOCK = "vault clock"
@@ -90,6 +92,7 @@ ORG_CHECKS: tuple[tuple[Check, Callable[[OrgFacts], Said | None]], ...] = (
     (Check.OKTA_WRITING, okta.writing),
     (Check.OKTA_LOG, okta.system_log),
     (Check.OKTA_LIMIT, okta.rate_limit),
+    (Check.OKTA_CERTIFIED, certified),
 )
 VAULT_CHECKS: tuple[tuple[Check, Callable[[VaultFacts], Said | None]], ...] = (
     (Check.VAULT_REACHABLE, vault.reachable),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from rotator.core.budget import Shares
+    from rotator.core.certified import Certified
     from rotator.core.model import Policy, Target
     from rotator.core.secret_value import SecretValue
     from rotator.core.selection import Selection
@@ -57,11 +58,13 @@ class Org:
     answer_within: timedelta
     propagation: timedelta  # how long a change may take to be seen everywhere
     rate_share: Shares
+    certified_file: Path  # where the report of `rotator certify` is kept
+    certified: Certified | None = None  # what it says
 
     @property
     def host(self) -> str:
         """The host alone: it names the org in staging paths, and so must not change with a port or an alias."""
-        return (urlsplit(self.url).hostname or "").replace(":", "-")
+        return host_of(self.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,11 @@ class Settings:
     def sites(self) -> Sites:
         """What the aliases lead to."""
         return sites_of(self.orgs, self.vaults)
+
+
+def host_of(url: str) -> str:
+    """Return the host of an org's address as it stands in names."""
+    return (urlsplit(url).hostname or "").replace(":", "-")
 
 
 def nothing() -> Settings:
