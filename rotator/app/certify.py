@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from rotator.app.certify_requests import RequestTrials
 from rotator.app.certify_secrets import SecretTrials
 from rotator.app.certify_trial import Bench, Means, Wish
+from rotator.core import okta_rights
 from rotator.core.budget import Haste, Share, in_haste
 from rotator.core.certification.notes import Client, Miss, Notes
 from rotator.core.diagnosis.evidence import Asked
@@ -85,7 +86,7 @@ class _Run:
         """Try everything; return why it ended early, if it did."""
         try:
             async with asyncio.timeout(self._wish.limit.total_seconds()):
-                await self._means.lab.sign_in()
+                self._tell_scopes(await self._means.lab.sign_in())
                 await self._look_for_server()
                 self.left = await remove_leftovers(self._wish, self._means)
                 await (self._on_given(self._wish.given) if self._wish.given else self._on_own())
@@ -98,6 +99,11 @@ class _Run:
             self.bench.notes.limits = self._means.lab.limits()
         return ""
 
+    def _tell_scopes(self, scopes: frozenset[str]) -> None:
+        missing = [each.name for each in okta_rights.SCOPES if each.name not in scopes] if scopes else []
+        if missing:
+            self.bench.tell(f"our token lacks {', '.join(missing)}: what takes it is not shown")
+
     async def _look_for_server(self) -> None:
         wanted = self._wish.server
         self.bench.server_is_there = wanted is not None and await self._means.lab.has_server(wanted)
@@ -109,7 +115,7 @@ class _Run:
         first = mint.value()
         app = await self._made("a", first)
         if app is None:
-            assert isinstance(notes.made, Miss) or not notes.made.ok
+            notes.created_said = notes.made
             why = notes.made.why if isinstance(notes.made, Miss) else notes.made.text
             raise RefusedError(
                 f"no app could be made: {why}",
