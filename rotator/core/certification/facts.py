@@ -142,8 +142,8 @@ ROWS: dict[Fact, Row] = {
     ),
     Fact.LOG_REASON: Row(
         "What reason has the log for a refused token request?",
-        "`invalid_client_secret`",
-        "`rotator doctor` does not tell which other applications are refused.",
+        "`invalid_client_secret`, or `invalid_client`",
+        "Who is cut off by a retirement is not noticed, and `rotator doctor` does not tell who else is refused.",
     ),
     Fact.LOG_DELETION: Row(
         "Does a deletion carry the hash of the secret?",

@@ -20,6 +20,7 @@ LIFECYCLE = "app.oauth2.credentials.lifecycle"
 GRANTS = ("app.oauth2.token.grant", "app.oauth2.as.token.grant")
 SOON = timedelta(minutes=1)
 AGENT = "rotator/"
+REASONS = frozenset({"invalid_client", "invalid_client_secret"})
 NO_EVENT = Miss("no such event was seen in time")
 
 
@@ -82,7 +83,7 @@ def log_reason(notes: Notes) -> Shown:
     event = _refused(notes)
     if isinstance(event, Miss):
         return not_shown(Fact.LOG_REASON, event)
-    verdict = shown if event.reason == "invalid_client_secret" else otherwise
+    verdict = shown if event.reason in REASONS else otherwise
     return verdict(Fact.LOG_REASON, event.reason or "none", event.kind, evidence=_ids(event))
 
 
