@@ -36,6 +36,12 @@ def certified_file(host: str, environ: Mapping[str, str] | None = None) -> Path:
     return _state(environ) / "certified" / f"{host}.json"
 
 
+def inventory_directory(environ: Mapping[str, str] | None = None) -> Path:
+    """Return where `rotator discover` keeps what it has found, so that nobody has to be asked twice."""
+    environ = os.environ if environ is None else environ
+    return _state(environ) / "inventory"
+
+
 def control_socket(environ: Mapping[str, str] | None = None) -> Path:
     """Return where the control socket lies by default: systemd's RuntimeDirectory, else beside the state."""
     environ = os.environ if environ is None else environ
