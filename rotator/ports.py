@@ -342,6 +342,10 @@ class OktaLab(Protocol):
         """Delete it, whatever it is."""
         ...
 
+    def with_percent_signs(self, value: SecretValue) -> SecretValue:
+        """Return a secret of which a server that decodes percent signs reads another one."""
+        ...
+
     async def events(self, names: Sequence[str], since: datetime) -> tuple[Event, ...]:
         """Return the events that these ids are the actor or a target of, oldest first."""
         ...

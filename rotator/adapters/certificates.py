@@ -57,8 +57,7 @@ def write_whole(path: Path, text: str) -> None:
             with os.fdopen(number, "w", encoding="utf-8") as file:
                 file.write(text)
             Path(beside).replace(path)
-        except BaseException:
+        finally:
             Path(beside).unlink(missing_ok=True)
-            raise
     except OSError as failure:
         raise ConfigError([f"{path}: cannot be written ({failure.strerror}); name another place"]) from failure

@@ -11,14 +11,12 @@ from rotator.app.certify_secrets import orders_of
 from rotator.core.certification.notes import NOT_TRIED, Miss
 from rotator.core.diagnosis.evidence import CLIENT_CREDENTIALS, INTROSPECTION, Answer, Asked
 from rotator.core.model import AuthMethod
-from rotator.core.secret_value import SecretValue
 
 if TYPE_CHECKING:
     from rotator.app.certify_trial import Bench
     from rotator.core.certification.notes import Client, Maybe
     from rotator.core.model import SecretId
-
-PERCENT = "%41%2d"  # a server that decodes reads `A-`
+    from rotator.core.secret_value import SecretValue
 
 
 class RequestTrials:
@@ -30,7 +28,7 @@ class RequestTrials:
         self._notes = bench.notes
         self._client = client
         self._value = value
-        self._percent = SecretValue(bench.means.mint.value().reveal()[:40] + PERCENT)
+        self._percent = bench.means.lab.with_percent_signs(bench.means.mint.value())
         self._made: Maybe[SecretId] = NOT_TRIED  # the secret with percent signs
 
     async def prepare(self) -> None:

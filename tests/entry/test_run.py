@@ -96,7 +96,7 @@ def test_a_secret_that_is_revoked_while_it_runs_is_replaced(site: Site, run: Run
 def test_how_each_target_stands_is_logged_on_sigusr1(site: Site, run: Run) -> None:
     app = site.add(age=FRESH)
     site.add("second", age=FRESH)
-    with run() as daemon:
+    with run("--no-preflight") as daemon:
         daemon.until_ready()
         time.sleep(0.3)
         daemon.signal(signal.SIGUSR1)
