@@ -22,6 +22,7 @@ from rotator.app.observe import World
 from rotator.errors import RotatorError
 from rotator.settings import AppRoleAuth, JwtAuth, KubernetesAuth, PrivateKeyJwtAuth, SswsAuth, TokenAuth
 from rotator.settings.places import lease_directory
+from rotator.wiring_hooks import open_hooks
 from rotator.wiring_state import StatePlace, file_leases
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Worlds:
         self._warn = warn
         self._sleep = sleep
         self._mint = RandomMint()
+        self._hooks = open_hooks(settings, clock)
         self.state = state
         self.roster: Roster = state.roster if state else PassingRoster()
         self._orgs: dict[str, _OrgPorts] = {}
@@ -110,6 +112,7 @@ class Worlds:
             progress=self._progress,
             gate=self._gate,
             journal=self._journal,
+            hooks=self._hooks,
             actor=self.state.owner if self.state else "rotator",
         )
 
@@ -191,6 +194,7 @@ class Worlds:
             if self._settings.vaults[alias] != settings.vaults.get(alias):
                 left.push_async_callback(self._vaults.pop(alias).aclose)
         self._settings = settings
+        self._hooks = open_hooks(settings, self.clock)
         if self.state:
             self.state.follow(settings)
         else:

@@ -13,6 +13,7 @@ from rotator.app.observe import World
 from rotator.core.model import AppId, KvPath, Mode, Policy, RotationId, Target, VerifySettings
 from rotator.core.secret_value import SecretValue
 from rotator.errors import BusyError
+from tests.fakes.hooks import FakeHooks
 from tests.fakes.okta import FakeOkta, ManualClock
 from tests.fakes.vault import FakeKv
 
@@ -138,6 +139,7 @@ class SmallWorld:
             progress=self.told,
             gate=OpenGate(),
             journal=NoJournal(),
+            hooks=FakeHooks({}),
         )
 
     def of(self, _: Target) -> World:
