@@ -24,6 +24,7 @@ import structlog
 from rotator import __version__
 from rotator.app.orders import checked_reason, pause, resume
 from rotator.app.reconcile import each
+from rotator.core.sharing import paths_of
 from rotator.daemon.control_socket import listening
 from rotator.daemon.talk import DAEMON, END, ERROR, LONGEST, TARGET, NoRequestError, Request, read_request, written
 from rotator.errors import ConfigError, RefusedError, RotatorError
@@ -330,8 +331,9 @@ def _peer_of(writer: asyncio.StreamWriter) -> Peer:
     return Peer(pid, uid)
 
 
-def _names(target: Target) -> dict[str, str]:
-    return {"target": target.name, "org": target.org, "app_id": target.app_id, "path": str(target.consumer)}
+def _names(target: Target) -> dict[str, Any]:
+    names = {"target": target.name, "org": target.org, "app_id": target.app_id, "path": str(target.consumer)}
+    return {**names, "paths": [str(path) for path in paths_of(target)]}
 
 
 def _of_error(error: RotatorError) -> dict[str, Any]:
