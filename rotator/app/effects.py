@@ -236,7 +236,7 @@ async def _close(seen: Snapshot, view: View, world: World) -> Upshot:
     """Close the record: empty it first, then destroy by number, so that a newer record is never touched."""
     staged = seen.staging
     facts = Facts(seen, world.clock.now())
-    fulfilled = staged.order is not None and not any(secret.id == staged.order.replace for secret in facts.matches)
+    fulfilled = _fulfilled(facts)
     in_use = facts.value is not None and facts.value == staged.value
     due = (
         HooksDue(staged.rotation_id, seen.target.hooks) if in_use and staged.rotation_id and seen.target.hooks else None
@@ -253,11 +253,20 @@ async def _close(seen: Snapshot, view: View, world: World) -> Upshot:
         order=None if fulfilled else staged.order,
         remove=_compromised(seen) if fulfilled else staged.remove,
         approved=None if facts.promoted else staged.approved,
-        hooks=due or staged.hooks,
+        hooks=due if due and due.names else staged.hooks,
     )
     written = await _write_staging(seen, view, world, empty)
     await world.kv.destroy(seen.target.staging, (*staged.older, staged.version))
     return replace(written, detail="staging is empty, the staged value destroyed")
+
+
+def _fulfilled(facts: Facts) -> bool:
+    """Whether what was ordered is done: by this rotation, even if somebody went back since, or by anybody."""
+    order = facts.staging.order
+    if order is None:
+        return False
+    named = next((secret for secret in facts.matches if secret.id == order.replace), None)
+    return named is None or (facts.promoted and named.hash == facts.staging.base_hash)
 
 
 def _compromised(seen: Snapshot) -> Removal | None:

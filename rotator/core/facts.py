@@ -249,12 +249,9 @@ class Facts:
 
         Where it lay at several paths, the last of them counts.
         """
-        elsewhere = [it for it in self.seen.others if _holding(it, secret) | it.unreadable]
-        lasts = [(it, max(_holding(it, secret) | it.unreadable)) for it in elsewhere]
-        return max(
-            self._replaced(self.consumer, max(_holding(self.consumer, secret) | self.consumer.unreadable, default=0)),
-            *(self._replaced(it, last) for it, last in lasts),
-        )
+        here = self._replaced(self.consumer, max(_may_hold(self.consumer, secret), default=0))
+        elsewhere = [self._replaced(it, max(held)) for it in self.seen.others if (held := _may_hold(it, secret))]
+        return max([here, *elsewhere])
 
     def _seen_until(self, secret: OktaSecret) -> datetime:
         """Until when this value was in use for certain; what cannot be read may have replaced it at once."""
@@ -290,6 +287,11 @@ class Facts:
             return False
         first = next(v for v in self.consumer.versions if v.rotation_id == version.rotation_id)
         return first.number == version.number or first.value == version.value
+
+
+def _may_hold(consumer: Consumer, secret: OktaSecret) -> set[int]:
+    """Return the versions that hold the secret's value, or cannot be read."""
+    return _holding(consumer, secret) | consumer.unreadable
 
 
 def _holding(consumer: Consumer, secret: OktaSecret) -> set[int]:

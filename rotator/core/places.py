@@ -1,8 +1,8 @@
 """The other paths of a target (`write_to` with several): each is to hold what the first one does.
 
 * The first path is the one that counts; what it holds is proven in this pass before it is copied.
-* A path is written over only where what it holds can be explained: nothing yet, or a value that we made, that the first
-  path held, or that lies there in a version of ours. What a person put there blocks, and so does what a person deleted.
+* A path is written over only where what it holds can be explained: nothing yet, or a value that we made, or that the
+  first path held. What a person put there blocks, and so does what a person deleted.
 * Nothing is promoted while one of them cannot be written over, and nothing begins, unless consumers are cut off.
 * No secret is switched off while one of them lags behind.
 """
@@ -61,7 +61,7 @@ def _trouble(facts: Facts, path: KvPath, other: Consumer) -> Blocked | None:
             f"{path} holds the credentials of client {there.client_id}, not of {app.client_id}",
             "Correct `write_to` or `app_id`: this path is another app's.",
         )
-    if there.value is None or _explained(facts, other, there.value):
+    if there.value is None or _explained(facts, there.value):
         return None
     return Blocked(
         Block.PLACES_DIFFER,
@@ -70,11 +70,8 @@ def _trouble(facts: Facts, path: KvPath, other: Consumer) -> Blocked | None:
     )
 
 
-def _explained(facts: Facts, other: Consumer, value: SecretValue) -> bool:
+def _explained(facts: Facts, value: SecretValue) -> bool:
     """Whether the value is one that may be written over there."""
     if value.hash in facts.made or facts.policy.on_unknown_value is OnUnknownValue.ROTATE:
         return True
-    if any(version.value == value for version in facts.consumer.versions):
-        return True
-    ours = {version.rotation_id for version in facts.consumer.versions if version.rotation_id}
-    return any(version.value == value and version.rotation_id in ours for version in other.versions)
+    return any(version.value == value for version in facts.consumer.versions)

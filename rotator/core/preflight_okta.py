@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from rotator.core import okta_rights
 from rotator.core.preflight_facts import NotAsked
 from rotator.core.preflight_said import answering, broken, cannot_tell, certificate, clocks, failed, listed, ok, warning
+from rotator.core.usage import Usage
 from rotator.errors import MissingError, RefusedError, RotatorError, UnavailableError
 
 if TYPE_CHECKING:
@@ -103,11 +104,28 @@ def system_log(org: OrgFacts) -> Said | None:
         case UnavailableError() as error:
             return broken(error)
         case RotatorError() as error:
-            return warning(
-                f"it may not be read ({error}): each app is looked at once an hour instead",
-                f"Grant `{okta_rights.LOG}`, and the standard role Report Administrator.",
-            )
+            return _unreadable(error, org.usage)
     return ok("can be read")
+
+
+def _unreadable(error: RotatorError, usage: Usage) -> Said:
+    """Say what does not work without the log."""
+    line, grant = (
+        f"it may not be read ({error})",
+        f"Grant `{okta_rights.LOG}`, and the standard role Report Administrator.",
+    )
+    instead = "each app is looked at once an hour instead"
+    match usage:
+        case Usage.REQUIRED:
+            return failed(
+                f"{line}: with `usage: required` no old secret is switched off; {instead}",
+                f"{grant} Or set `usage` to another value.",
+            )
+        case Usage.STOP_IF_SEEN:
+            return warning(f"{line}: an old secret is switched off without a look at who uses it; {instead}", grant)
+        case Usage.OFF:
+            return warning(f"{line}: {instead}", grant)
+    assert_never(usage)
 
 
 def rate_limit(org: OrgFacts) -> Said | None:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rotator.core import backoff
@@ -27,15 +28,15 @@ def still_in_use(facts: Facts, leaving: Leaving) -> Action | None:
     wanted = facts.policy.usage
     if wanted is Usage.OFF:
         return None
-    if wanted is Usage.REQUIRED and facts.proof is None and facts.value is not None:
-        return Verify(facts.value, "current")  # the request by which the log shows that it tells hashes
+    if wanted is Usage.REQUIRED and facts.proof is None:
+        return _show_ourselves(facts)
     evidence = facts.seen.usage.get(leaving.secret.id)
     if evidence is None:
         return _ask(facts, leaving)
     if evidence.seen_at is not None and facts.now < (quiet := evidence.seen_at + facts.policy.overlap):
         return _until(facts, leaving, quiet, evidence)
     if wanted is Usage.REQUIRED and evidence.unproven:
-        return _until(facts, leaving, facts.now + backoff.delay(_FIRST_WAIT + evidence.tries), evidence)
+        return _until(facts, leaving, facts.now + _look_again(evidence), evidence)
     return None
 
 
@@ -43,6 +44,8 @@ def while_off(facts: Facts, leaving: Leaving) -> Action | None:
     """Return the step for one that is switched off: back on for whoever fails with it, or gone after the soak."""
     if not leaving.comes_back:
         return Delete(leaving.secret.id, "soak over") if facts.now >= leaving.soak_ends(facts.policy) else None
+    if facts.policy.usage is Usage.REQUIRED and facts.now >= leaving.soak_ends(facts.policy) and not facts.proof:
+        return _show_ourselves(facts)
     evidence = facts.seen.usage.get(leaving.secret.id)
     if evidence is None:
         return _ask(facts, leaving)
@@ -54,11 +57,21 @@ def while_off(facts: Facts, leaving: Leaving) -> Action | None:
     if facts.now < (ends := leaving.soak_ends(facts.policy)):
         return Rest(ends, Waiting.SOAK)
     if facts.policy.usage is Usage.REQUIRED and evidence.unproven and leaving.removal is None:
-        return _until(facts, leaving, facts.now + backoff.delay(_FIRST_WAIT + evidence.tries), evidence)
+        return _until(facts, leaving, facts.now + _look_again(evidence), evidence)
     return Delete(leaving.secret.id, "soak over")
 
 
 _FIRST_WAIT = 6  # of the backoff: the log shows a request within a minute or two, as a rule
+_OFTEN = 8  # looks, after which one a day is enough
+
+
+def _look_again(evidence: Evidence) -> timedelta:
+    return backoff.delay(_FIRST_WAIT + evidence.tries) if evidence.tries < _OFTEN else timedelta(days=1)
+
+
+def _show_ourselves(facts: Facts) -> Action | None:
+    """Make the request by which the log shows that it tells hashes."""
+    return Verify(facts.value, "current") if facts.value is not None else None
 
 
 def _ask(facts: Facts, leaving: Leaving) -> Action | None:

@@ -83,11 +83,17 @@ class Evidence:
 
 
 class Usage(enum.Enum):
-    """What must be known of the old secret's use before it is switched off."""
+    """What must be known of the old secret's use before it is switched off, the strictest first."""
 
     REQUIRED = "required"  # proof that nobody uses it
     STOP_IF_SEEN = "stop_if_seen"  # no sighting
     OFF = "off"  # nothing
+
+
+def strictest(asked: Iterable[Usage]) -> Usage:
+    """Return which of these asks most of the log; `OFF` if there is none."""
+    found = frozenset(asked)
+    return next((usage for usage in Usage if usage in found), Usage.OFF)
 
 
 def weigh(log: UsageLog, *, old_hash: str, left: datetime, switched_off: datetime | None, now: datetime) -> Evidence:

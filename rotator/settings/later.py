@@ -16,8 +16,7 @@ _ANY = "*"
 _SECTIONS = ("web", "notify", "log")
 _KEYS: tuple[Key, ...] = (
     *((section,) for section in _SECTIONS),
-    *(("policies", _ANY, key) for key in ("usage", "notify", "secret_source")),
-    ("policies", _ANY, "overlap", "max"),
+    *(("policies", _ANY, key) for key in ("notify", "secret_source")),
     *((section, _ANY, key) for section in ("targets", "selections") for key in ("notify", "secret_source", "usage")),
 )
 _VALUES: tuple[tuple[Key, frozenset[str]], ...] = (

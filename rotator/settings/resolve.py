@@ -18,6 +18,7 @@ from rotator.core.model import (
     Wave,
 )
 from rotator.core.schedule import Blackout, Window
+from rotator.core.usage import Usage
 from rotator.settings.aliases import ALIAS, give_aliases
 from rotator.settings.checks import check_policy, check_selections, check_targets
 from rotator.settings.connections import resolve_org, resolve_vault
@@ -149,6 +150,8 @@ def _policy(name: str, section: PolicySection) -> Policy:
         onboard=Onboard(section.onboard),
         rotate_after=section.rotate_after,
         overlap=section.overlap.min,
+        overlap_max=section.overlap.longest,
+        usage=Usage(section.usage),
         soak=section.soak,
         reclaim_after=section.reclaim_after,
         on_unknown_value=OnUnknownValue(section.on_unknown_value),

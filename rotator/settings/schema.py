@@ -5,6 +5,7 @@ The descriptions are what editors show: the JSON Schema is made from here and fr
 
 from __future__ import annotations
 
+from datetime import timedelta  # noqa: TC003 -- pydantic looks it up when it builds the models
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -45,11 +46,26 @@ class OverlapSection(Section):
     """How long the old secret stays good. A duration alone means `{min: …}`."""
 
     min: Duration = Field(description="At least so long.")
+    max: Duration | None = Field(
+        default=None,
+        description="What the log has not shown of its use by then, a person decides. Absent: 30d or twice `min`.",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _from_duration(cls, given: object) -> object:
         return given if isinstance(given, dict) else {"min": given}
+
+    @model_validator(mode="after")
+    def _in_order(self) -> OverlapSection:
+        if self.longest < self.min:
+            raise ValueError("has a `max` shorter than `min`; make it longer, or leave it out")
+        return self
+
+    @property
+    def longest(self) -> timedelta:
+        """After so long a person decides."""
+        return self.max or max(_DEFAULT.overlap_max, 2 * self.min)
 
 
 class WindowSection(Section):
@@ -107,6 +123,11 @@ class PolicySection(Section):
     overlap: OverlapSection = Field(
         default=written(_DEFAULT.overlap),
         description="How long the old secret stays good after the new one is out.",
+    )
+    usage: Literal["required", "stop_if_seen", "off"] = Field(
+        default=_DEFAULT.usage.value,
+        description="What the System Log must show before the old secret is switched off. required: that nobody uses "
+        "it. stop_if_seen: no use. off: nothing.",
     )
     soak: Duration = Field(
         default=written(_DEFAULT.soak),

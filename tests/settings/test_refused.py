@@ -112,6 +112,12 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
               "okta.acme.answer_within: is too long; at most 5m", name="an answer that takes an hour"),
         wrong(changed("rotate_after: 90d", "rotate_after: 11d"), 10, "policies.prod.rotate_after: must be longer than "
               "overlap + soak + a day for retries, which is 11d; make it longer", name="rotations that overlap"),
+        wrong(changed("overlap: 7d", "overlap: {min: 7d, max: 6d}"), 10, "policies.prod.overlap: has a `max` shorter "
+              "than `min`; make it longer", name="an overlap that ends before it is over"),
+        wrong(changed("overlap: 7d", "overlap: {max: 60d}"), 10, "policies.prod.overlap.min: is missing; add it",
+              name="an overlap with an end alone"),
+        wrong(changed("soak: 3d", "usage: never"), 10, "policies.prod.usage: must be `required` or "
+              "`stop_if_seen` or `off`", name="an unknown usage"),
         wrong(changed("overlap: 7d", "overlap: {min: 89d}"), 10, "policies.prod.rotate_after: must be longer",
               name="an overlap that never ends"),
         wrong(changed("soak: 3d", "windows: [{days: [mon], from: 9:00, to: '16:00', zone: UTC}]"), 10,
@@ -301,10 +307,8 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
               name="a selection with a slash in its name"),
         # --- known, but not yet
         wrong(GOOD + "web: {listen: '0.0.0.0:1'}\n", 16, "web: is nothing that this release acts on yet", name="web"),
-        wrong(changed("soak: 3d", "usage: required"), 10, "policies.prod.usage: is nothing that this release acts on",
-              name="usage"),
-        wrong(changed("overlap: 7d", "overlap: {min: 7d, max: 9d}"), 10, "policies.prod.overlap.max: is nothing that "
-              "this release acts on yet; remove it", name="overlap.max"),
+        wrong(changed("    policy: prod", "    policy: prod\n    usage: off"), 15, "targets.billing.usage: is nothing "
+              "that this release acts on yet", name="usage of one target"),
         wrong(changed("mode: auto", "mode: approve"), 10, "policies.prod.mode: is a value that this release does not "
               "act on yet; choose another", name="approve"),
         wrong(changed("method: approle", "method: aws"), 8, "vaults.main.auth.method: is a value that this release does"
