@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -34,10 +35,12 @@ from rotator.adapters.okta_events import (
 )
 from rotator.core.changes import Change, Heard
 from rotator.core.diagnosis.evidence import Trace, Traces
-from rotator.core.usage import UsageLog
+from rotator.core.usage import Refusals, UsageLog
 from rotator.errors import InvariantError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from rotator.adapters.okta_answers import Page
     from rotator.adapters.okta_session import OktaSession
     from rotator.core.model import App, OktaSecret
@@ -88,8 +91,7 @@ class OktaSystemLog:
                 return await self._polled(cursor)
             except RefusedError:
                 pass  # what it answers to a cursor that it took once is not documented; without one we shall see
-        query = urlencode({"since": stamp(since), "filter": CHANGED, "sortOrder": "ASCENDING", "limit": "1000"})
-        return await self._polled(f"/api/v1/logs?{query}", continued=cursor is None)
+        return await self._polled(_ascending(CHANGED, since), continued=cursor is None)
 
     async def traces(self, app: App, value: SecretValue, since: datetime) -> Traces:
         """Return what became of the app's secrets, and who else was seen with that value."""
@@ -108,6 +110,13 @@ class OktaSystemLog:
         requests = okta_usage.requests_of(events, ours=lambda event: self._is_ours(event) or is_by_us(event))
         calibrated_at = await self._last_grant(app, current, since)
         return UsageLog(requests.told, calibrated_at, whole=whole and not requests.unreadable)
+
+    async def refusals(self, clients: Collection[str], cursor: str | None, since: datetime) -> Refusals:
+        """Return others' token requests that were refused for their secret, since the cursor or that time."""
+        if cursor is not None:
+            with suppress(RefusedError):  # as above
+                return await self._refused(cursor)
+        return await self._refused(_ascending(okta_usage.refusals(clients), since))
 
     async def _newest_first(self, wanted: str, since: datetime) -> tuple[list[Any], bool]:
         """Return what the first pages have, and whether there are no more."""
@@ -149,17 +158,27 @@ class OktaSystemLog:
         )
 
     async def _polled(self, address: str, *, continued: bool = True) -> Heard:
-        found: list[Change] = []
+        events, address = await self._followed(address)
+        return Heard(tuple(_change(event) for event in events if not self._is_ours(event)), address, continued)
+
+    async def _refused(self, address: str) -> Refusals:
+        events, address = await self._followed(address)
+        found = (okta_usage.refusal_of(event, ours=self._is_ours(event) or is_by_us(event)) for event in events)
+        return Refusals(tuple(each for each in found if each is not None), address)
+
+    async def _followed(self, address: str) -> tuple[list[dict[str, Any]], str]:
+        """Return the events from there on, and where the next poll goes on."""
+        found: list[dict[str, Any]] = []
         for _ in range(MOST_PAGES):
             page = await self._page(address)
             events = self._listed(page.document)
-            found += [_change(event) for event in events if isinstance(event, dict) and not self._is_ours(event)]
+            found += [event for event in events if isinstance(event, dict)]
             if page.next_link is None:
                 break
             address = self._within_the_org(page.next_link)
             if not events:
                 break
-        return Heard(tuple(found), address, continued)
+        return found, address
 
     async def _page(self, address: str) -> Page:
         return await self._session.read(lambda client: client.fetch(address))
@@ -188,6 +207,11 @@ class OktaSystemLog:
         if us is not None:
             return us in names_of_actor(event)
         return is_by_us(event)
+
+
+def _ascending(wanted: str, since: datetime) -> str:
+    asked = {"since": stamp(since), "filter": wanted, "sortOrder": "ASCENDING", "limit": str(LARGEST_PAGE)}
+    return f"/api/v1/logs?{urlencode(asked)}"
 
 
 def _descending(wanted: str, since: datetime, limit: int) -> str:

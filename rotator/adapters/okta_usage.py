@@ -13,8 +13,16 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rotator.adapters.okta_events import address_of, agent_of, hashes_of, inner, published
-from rotator.core.usage import TokenRequest
+from rotator.adapters.okta_events import (
+    address_of,
+    agent_of,
+    hashes_of,
+    inner,
+    names_of_actor,
+    names_of_apps,
+    published,
+)
+from rotator.core.usage import Refusal, TokenRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -46,6 +54,21 @@ def grants(app: App, current: str) -> str:
     """Return the filter for tokens that the client got with the secret in use."""
     got = f'({_any("eventType sw", GRANTS)}) and outcome.result eq "SUCCESS"'
     return f"({_of([app.id, app.client_id])}) and {got} and {HASH} eq {_text(current)}"
+
+
+def refusals(clients: Collection[str]) -> str:
+    """Return the filter for the requests of these clients, or of any, that were refused."""
+    return f"({_of(clients)}) and ({_refused()})" if clients else _refused()
+
+
+def refusal_of(event: dict[str, Any], *, ours: bool) -> Refusal | None:
+    """Return the refusal of somebody else's secret that an event tells of; None if it is something else."""
+    request = _request(event, ours)
+    if request is None or request.granted or request.for_other_reason or request.ours:
+        return None
+    return Refusal(
+        str(event.get("uuid")), names_of_actor(event) | frozenset(names_of_apps(event)), request.address, request.agent
+    )
 
 
 def requests_of(events: Iterable[Any], *, ours: Callable[[dict[str, Any]], bool]) -> Requests:
@@ -82,7 +105,7 @@ def _request(event: dict[str, Any], ours: bool) -> TokenRequest | None:
 
 
 def _refused() -> str:
-    return f'({_any("eventType sw", GRANTS)}) and outcome.result eq "FAILURE" or eventType eq "{ALARM}"'
+    return f'(({_any("eventType sw", GRANTS)}) and outcome.result eq "FAILURE") or eventType eq "{ALARM}"'
 
 
 def _of(clients: Collection[str]) -> str:

@@ -25,8 +25,8 @@ from rotator.core.model import (
     StagingState,
 )
 from rotator.core.records import consumer_fields, staging_fields, with_made
-from rotator.core.usage import told, unreadable, weigh
-from rotator.errors import RefusedError, UnknownOutcomeError
+from rotator.core.usage import Usage, told, unreadable, weigh
+from rotator.errors import RefusedError, UnavailableError, UnknownOutcomeError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -183,9 +183,13 @@ async def _ask_usage(
         log = await world.log.usage(seen.app, old=secret.hash, current=current.hash, since=left)
     except RefusedError as refusal:
         evidence = unreadable(str(refusal))
+    except UnavailableError as outage:
+        if seen.target.policy.usage is not Usage.OFF:
+            raise  # it is asked again: what it has to say may stop us
+        evidence = unreadable(str(outage))
     else:
-        off = None if secret.active else secret.changed
-        evidence = weigh(log, old_hash=secret.hash, left=left, switched_off=off, now=world.clock.now())
+        off, theirs = None if secret.active else secret.changed, world.clock.now() - seen.clock_ahead
+        evidence = weigh(log, old_hash=secret.hash, left=left, switched_off=off, now=theirs)
     view.weighed(secret.id, evidence)
     return Upshot(_said_of(secret, evidence))
 

@@ -167,7 +167,7 @@ def verification(facts: TargetFacts) -> Said | None:
         return None
     name = facts.target.verify.authorization_server
     if name is None:
-        return ok("by introspection at the org's own server")
+        return _introspected(facts, "by introspection at the org's own server")
     match facts.server:
         case NotAsked():
             return None
@@ -194,6 +194,18 @@ def _app(seen: App) -> Said:
     return ok(f"{seen.label}, {seen.auth_method.value}")
 
 
+def _introspected(facts: TargetFacts, how: str) -> Said:
+    """Say what an introspection is not: a token request, by which the log shows that it tells who used which secret."""
+    if facts.target.policy.usage is not Usage.REQUIRED:
+        return ok(how)
+    return warning(
+        f"{how}, which the System Log does not show: `usage: required` has its proof only while an application gets "
+        "tokens with the new secret",
+        "Have it proven by a token: name a custom `verify.authorization_server`, and give the app the grant Client "
+        "Credentials. Or set `usage: stop_if_seen`.",
+    )
+
+
 def _verification(facts: TargetFacts, seen: App, server: ServerMetadata) -> Said:
     name, scope = facts.target.verify.authorization_server, facts.target.verify.scope
     if server.auth_methods and seen.auth_method.value not in server.auth_methods:
@@ -203,13 +215,13 @@ def _verification(facts: TargetFacts, seen: App, server: ServerMetadata) -> Said
         )
     if not seen.allows_client_credentials:
         if scope is None:
-            return ok(f"by introspection at {name}: the app has no grant Client Credentials")
+            return _introspected(facts, f"by introspection at {name}: the app has no grant Client Credentials")
         return warning(
             "`verify.scope` is of no use: the app has no grant Client Credentials; by introspection instead",
             "Give the app that grant to have a token as proof, or leave `verify.scope` out.",
         )
     if seen.dpop_bound:
-        return ok(f"by introspection at {name}: the app's tokens are bound to DPoP")
+        return _introspected(facts, f"by introspection at {name}: the app's tokens are bound to DPoP")
     if server.grant_types and "client_credentials" not in server.grant_types:
         return warning(
             f"{name} does not list client_credentials; by introspection instead", "Allow the grant at that server."

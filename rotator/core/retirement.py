@@ -42,9 +42,10 @@ def still_in_use(facts: Facts, leaving: Leaving) -> Action | None:
 
 def while_off(facts: Facts, leaving: Leaving) -> Action | None:
     """Return the step for one that is switched off: back on for whoever fails with it, or gone after the soak."""
+    ends = leaving.soak_ends(facts.policy)
     if not leaving.comes_back:
-        return Delete(leaving.secret.id, "soak over") if facts.now >= leaving.soak_ends(facts.policy) else None
-    if facts.policy.usage is Usage.REQUIRED and facts.now >= leaving.soak_ends(facts.policy) and not facts.proof:
+        return Delete(leaving.secret.id, "soak over") if facts.now >= ends else Rest(ends, Waiting.SOAK)
+    if facts.policy.usage is Usage.REQUIRED and facts.now >= ends and not facts.proof:
         return _show_ourselves(facts)
     evidence = facts.seen.usage.get(leaving.secret.id)
     if evidence is None:
@@ -54,7 +55,7 @@ def while_off(facts: Facts, leaving: Leaving) -> Action | None:
             return AskLog(leaving.secret)
         if facts.seen.asked[leaving.secret.id]:
             return Activate(leaving.secret.id, f"still used: {told(evidence.failing)}")
-    if facts.now < (ends := leaving.soak_ends(facts.policy)):
+    if facts.now < ends:
         return Rest(ends, Waiting.SOAK)
     if facts.policy.usage is Usage.REQUIRED and evidence.unproven and leaving.removal is None:
         return _until(facts, leaving, facts.now + _look_again(evidence), evidence)

@@ -54,6 +54,24 @@ class UsageLog:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A token request that was refused for its secret, by the names that the log has of the client, and of whom."""
+
+    id: str
+    clients: frozenset[str]
+    address: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """What one look into the log brought of them, and where the next one goes on."""
+
+    found: tuple[Refusal, ...]
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """Somebody who used the old secret: from where, with what, and when last."""
 

@@ -258,6 +258,13 @@ TARGET_CASES = [
     (Check.APP, target(app=NOT_ASKED), None, ""),
     (Check.VERIFICATION, target(), OK, "by a token of default"),
     (Check.VERIFICATION, target(of={"verify": VerifySettings()}), OK, "introspection at the org's own server"),
+    (
+        Check.VERIFICATION,
+        target(of={"verify": VerifySettings(), "policy": Policy(usage=Usage.REQUIRED)}),
+        WARNING,
+        "`usage: required` has its proof only while an application gets tokens",
+    ),
+    (Check.VERIFICATION, target(of={"policy": Policy(usage=Usage.REQUIRED)}), OK, "by a token of default"),
     (Check.VERIFICATION, target(server=MissingError("none")), FAILED, "no authorization server 'default'"),
     (Check.VERIFICATION, target(server=AWAY), FAILED, "nobody answers"),
     (Check.VERIFICATION, target(server=replace(SERVER, scopes=frozenset({"other"}))), WARNING, "'billing.read'"),

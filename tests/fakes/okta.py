@@ -27,11 +27,11 @@ from rotator.core.model import (
     VerifySettings,
 )
 from rotator.core.secret_value import SecretValue, secret_hash
-from rotator.core.usage import TokenRequest, UsageLog
+from rotator.core.usage import Refusal, Refusals, TokenRequest, UsageLog
 from rotator.errors import MissingError, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator
 
     from rotator.ports import Clock
 
@@ -281,7 +281,26 @@ class FakeOkta:
         calibrated = [each.at for each in shown if each.granted and current in each.hashes]
         return UsageLog(tuple(requests), max(calibrated, default=None))
 
+    async def refusals(self, clients: Collection[str], cursor: str | None, since: datetime) -> Refusals:
+        """Return others' token requests that were refused since the cursor; without one, since that time."""
+        self._check_log()
+        era, _, place = (cursor or "").partition(":")
+        begins = int(place) if era == str(self.cursors) else None
+        last = self._clock.now() - self.log_lag
+        shown = [asked for asked in self.asked if asked.at <= last]
+        found = tuple(
+            Refusal(f"request{number}", self._names(asked), asked.address, asked.agent)
+            for number, asked in enumerate(shown)
+            if (number >= begins if begins is not None else asked.at >= since)
+            if not asked.granted and not asked.ours and (not clients or self._names(asked) & set(clients))
+        )
+        return Refusals(found, f"{self.cursors}:{len(shown)}")
+
     # --- Inside ---------------------------------------------------------------------------------------------
+
+    def _names(self, of: Event | Asked) -> frozenset[str]:
+        held = self._apps.get(of.app)
+        return frozenset({of.app, held.app.client_id} if held and held.app.client_id else {of.app})
 
     def _check_log(self) -> None:
         if not self.shows_log:
@@ -356,10 +375,8 @@ class FakeOkta:
         )
 
     def _change(self, number: int, event: Event) -> Change:
-        held = self._apps.get(event.app)
-        names = frozenset({event.app, held.app.client_id} if held and held.app.client_id else {event.app})
         kind = f"app.oauth2.credentials.lifecycle.{event.act}"
-        return Change(f"event{number}", kind, event.at.isoformat(), names)
+        return Change(f"event{number}", kind, event.at.isoformat(), self._names(event))
 
     def _trace(self, event: Event) -> Trace:
         return Trace(event.at, ours=event.actor == US, deletion=event.act == "delete", hashes=frozenset({event.hash}))

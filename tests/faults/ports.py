@@ -26,12 +26,12 @@ from rotator.errors import RotatorError, UnavailableError, UnknownOutcomeError
 from tests.app.small_world import SureLease
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
     from datetime import datetime, timedelta
 
     from rotator.core.changes import Heard
     from rotator.core.hooks import Occasion
-    from rotator.core.usage import UsageLog
+    from rotator.core.usage import Refusals, UsageLog
     from rotator.ports import Lease
     from tests.fakes.okta import FakeOkta, ManualClock
     from tests.fakes.vault import FakeKv
@@ -216,6 +216,10 @@ class GatedOkta:
     async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
         self._gate.read()
         return await self._okta.usage(app, old=old, current=current, since=since)
+
+    async def refusals(self, clients: Collection[str], cursor: str | None, since: datetime) -> Refusals:
+        self._gate.read()
+        return await self._okta.refusals(clients, cursor, since)
 
     async def prove(self, app: App, value: SecretValue, settings: VerifySettings) -> Proof:
         try:

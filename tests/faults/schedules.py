@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.faults.people import ACTS
 from tests.faults.operations import OPERATIONS
 from tests.faults.people import ACTS
 from tests.faults.ports import Fault
