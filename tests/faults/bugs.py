@@ -349,6 +349,11 @@ def whoever_fails_with_the_old_one_is_not_heard(patch: pytest.MonkeyPatch) -> No
     patch.setattr(Leaving, "comes_back", property(lambda _: False))
 
 
+def what_the_log_once_said_is_gone_by(patch: pytest.MonkeyPatch) -> None:
+    """Whoever asked it may have slept since."""
+    patch.setattr(Evidence, "is_fresh", lambda *_: True)
+
+
 def doubt_counts_as_silence(patch: pytest.MonkeyPatch) -> None:
     """The log may not be read, and that is taken for nobody."""
     patch.setattr(effects, "unreadable", lambda _: Evidence())

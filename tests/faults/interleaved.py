@@ -1,7 +1,7 @@
 """Several processes at one target at the same time, no lease between them: any of them may sleep at any call.
 
 A schedule is a scene and a seed. At each call of a process to Okta or Vault another one may go first, and time may
-pass; now and then one of them dies, or sleeps while the others do all there is to do, and wakes with what it saw before.
+pass; now and then one of them dies, or sleeps while the others do all there is to do, and wakes with what it saw.
 """
 
 from __future__ import annotations

@@ -43,8 +43,7 @@ def test_processes_at_the_same_time(scene: Callable[[], scenes.Scene]) -> None:
     ("bug", "scene"),
     [
         (bugs.staging_is_not_compared, scenes.expired),
-        (bugs.the_promotion_is_not_compared, scenes.expired),
-        (bugs.a_create_is_repeated_at_once, scenes.expired),
+        (bugs.what_the_log_once_said_is_gone_by, scenes.lagging_unwatched),
     ],
     ids=lambda value: value.__name__,
 )
