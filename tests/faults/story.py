@@ -89,6 +89,7 @@ class Told:
     names: list[str]
     states: set[int]
     passes: int
+    longest_two: timedelta  # with two active secrets
     lines: list[str] = field(default_factory=list)
 
 
@@ -162,6 +163,7 @@ class Stage:
             self.gate.names,
             self.states,
             passes,
+            self.observer.longest_two,
             self.lines,
         )
 
