@@ -121,6 +121,12 @@ def _tiding(outcome: Outcome, entry: Entry) -> Tiding | None:
             return _tiding_of_error(error, entry)
         case Rest(waiting=Waiting.VERIFICATION, detail=detail):
             return Tiding("warning", "secret_unproven", detail, "It is tried again; no other is made meanwhile.")
+        case Rest(waiting=Waiting.IN_USE, detail=detail):
+            return Tiding("warning", "old_secret_in_use", detail, "It stays active until its users take the new one.")
+        case Rest(waiting=Waiting.EVIDENCE, detail=detail):
+            return Tiding("warning", "use_unproven", detail, "It stays active until it is proven that nobody uses it.")
+        case Rest(waiting=Waiting.HOOK, detail=detail):
+            return Tiding("warning", "hook_failed", detail, "It is run again; the old secret stays active meanwhile.")
         case Rest(waiting=Waiting.PAUSED, detail=detail):
             return Tiding("info", "target_paused", detail)
     if outcome.planned is not None:
@@ -128,8 +134,9 @@ def _tiding(outcome: Outcome, entry: Entry) -> Tiding | None:
         if not outcome.target.only_observed and outcome.target.policy.mode is not Mode.OBSERVE:
             return None  # the brake is on, and told by itself
         return Tiding("info", "target_observed", f"would {type(outcome.planned).__name__}", f"Only looked at: {why}.")
-    if outcome.ending.waiting is Waiting.TOLD and outcome.ending.detail:
-        return Tiding("info", "target_due", outcome.ending.detail, f"Run `rotator rotate {outcome.target.name}`.")
+    asks_for = {Waiting.TOLD: "rotate", Waiting.APPROVAL: "approve"}.get(outcome.ending.waiting)
+    if asks_for is not None and outcome.ending.detail:
+        return Tiding("info", "target_due", outcome.ending.detail, f"Run `rotator {asks_for} {outcome.target.name}`.")
     return None
 
 
