@@ -11,10 +11,13 @@ from __future__ import annotations
 from rotator.settings.load import control_socket, exists, fileless, find, load
 from rotator.settings.model import (
     AppRoleAuth,
+    Channel,
     Control,
+    Heartbeat,
     JwtAuth,
     KubernetesAuth,
     Listen,
+    Notify,
     Org,
     PrivateKeyJwtAuth,
     Setting,
@@ -32,10 +35,13 @@ from rotator.settings.secret_source import SecretSource
 
 __all__ = [
     "AppRoleAuth",
+    "Channel",
     "Control",
+    "Heartbeat",
     "JwtAuth",
     "KubernetesAuth",
     "Listen",
+    "Notify",
     "Org",
     "PrivateKeyJwtAuth",
     "SecretSource",
