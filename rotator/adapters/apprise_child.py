@@ -36,7 +36,7 @@ def main() -> None:
     logger = logging.getLogger("apprise")
     logger.handlers, logger.propagate = [heard], False
     logger.setLevel(logging.WARNING)
-    print(json.dumps(_sent(json.load(sys.stdin), heard)))  # noqa: T201 -- the parent reads it
+    json.dump(_sent(json.load(sys.stdin), heard), sys.stdout)
 
 
 def _sent(wanted: dict[str, str], heard: _Heard) -> dict[str, Any]:

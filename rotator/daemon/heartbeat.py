@@ -35,11 +35,16 @@ class Pacemaker:
         vitals: Callable[[], Vitals],
         settings: Callable[[], Settings],
         open_heart: Callable[[Heartbeat], Heart],
+        *,
+        look: float = LOOK,
+        again: float = AGAIN,
     ) -> None:
         """Beat not yet; `vitals` and `settings` are those of the time."""
         self._vitals = vitals
         self._settings = settings
         self._open_heart = open_heart
+        self._look = look
+        self._again = again
         self._next = 0.0
         self._ticks = 0  # at the last beat
         self._failing = False
@@ -54,8 +59,8 @@ class Pacemaker:
                 if await self._beat(wanted):
                     self._next, self._ticks = began + wanted.every.total_seconds(), ticks
                 else:
-                    self._next = clock() + AGAIN
-            await asyncio.sleep(LOOK)
+                    self._next = clock() + self._again
+            await asyncio.sleep(self._look)
 
     async def _beat(self, wanted: Heartbeat) -> bool:
         try:

@@ -80,7 +80,7 @@ class Herald:
         self._deadlook = Deadlook()
         self._sights: deque[Sight] = deque()
         self._news = asyncio.Event()
-        self._looked: dict[str, float] = {}
+        self._next_look: dict[str, float] = {}
         self._notifiers: dict[str, tuple[Channel, Notifier]] = {}
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._failing: set[str] = set()
@@ -124,9 +124,9 @@ class Herald:
 
     def _is_time(self, what: str, every: float) -> bool:
         at = asyncio.get_running_loop().time()
-        if at - self._looked.get(what, at - every) < every:
+        if at < self._next_look.get(what, 0.0):
             return False
-        self._looked[what] = at
+        self._next_look[what] = at + every
         return True
 
     # --- into the box -------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ class Herald:
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Let nothing out of it but word to stop. That the state is away is told by others."""
-        ended: list[BaseException | None] = await asyncio.gather(work, return_exceptions=True)
+        ended: tuple[BaseException | None] = await asyncio.gather(work, return_exceptions=True)
         failure = ended[0]
         if failure is None or isinstance(failure, StateError):
             return

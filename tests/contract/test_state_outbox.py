@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from rotator.adapters.store_outbox import StoreOutbox
 from rotator.core.notices import Happened, Kind, Route, Rules, Said, Sight, Subject
+from tests.contract.state_worlds import InDatabase
 
 if TYPE_CHECKING:
     from tests.contract.state_worlds import StateWorld
@@ -206,3 +208,17 @@ async def test_an_empty_channel_is_not_taken(state: StateWorld) -> None:
 
     assert await one.outbox.take("ops", 20, lasting=MINUTE) is None
     assert await one.outbox.waiting() == {}
+
+
+async def test_old_notices_are_removed_sent_or_not(state_url: str) -> None:
+    world = InDatabase(state_url)
+    store = world.store()
+    outbox = StoreOutbox(store, world.clock, "one", retention=HOUR)
+    await outbox.tell(blocked(world), BOTH)
+    world.clock.advance(2 * HOUR)
+    await outbox.tell(blocked(world, "young"), RULES)
+
+    await outbox.prune()
+
+    assert await outbox.waiting() == {"ops": 1}
+    await world.aclose()

@@ -128,7 +128,8 @@ def test_what_was_only_announced_ends_in_silence() -> None:
 
     verdict = decide([standing(Kind.UPCOMING, "2026-01-01")], sight, ALL)
 
-    assert (kinds(verdict), verdict.drop) == ([], {Kind.UPCOMING})
+    assert kinds(verdict) == []
+    assert verdict.drop == {Kind.UPCOMING}
 
 
 def test_a_look_that_saw_nothing_ends_nothing() -> None:
