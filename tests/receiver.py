@@ -52,7 +52,8 @@ class Receiver:
     def documents(self, kind: str | None = None) -> list[dict[str, Any]]:
         """Return what was told, digests taken apart."""
         told = [each.json() for each in self.got if each.method == "POST" and each.body]
-        single = [one for each in told for one in (each["notices"] if each["kind"] == "digest" else [each])]
+        ours = [each for each in told if "kind" in each]  # Apprise has a form of its own
+        single = [one for each in ours for one in (each["notices"] if each["kind"] == "digest" else [each])]
         return [each for each in single if kind in {None, each["kind"]}]
 
     def until(self, count: int = 1, *, kind: str | None = None) -> list[dict[str, Any]]:

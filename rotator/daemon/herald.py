@@ -26,7 +26,7 @@ from rotator.errors import StateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from typing import Any
 
     from rotator.app.notices import Delivery
@@ -47,6 +47,12 @@ class Rhythm:
     box: float = 5.0
     service: float = 15.0
     deadlines: float = 60.0
+
+    @classmethod
+    def of(cls, tick: timedelta) -> Rhythm:
+        """Return the one that goes with how often the daemon looks at all."""
+        seconds = tick.total_seconds()
+        return cls(min(5.0, seconds), min(15.0, seconds / 2), min(60.0, 2 * seconds))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from rotator.daemon.control import Control
 from rotator.daemon.desk import Endings, LoopDesk
 from rotator.daemon.health import Health
 from rotator.daemon.heartbeat import Pacemaker
-from rotator.daemon.herald import Herald, Scene
+from rotator.daemon.herald import Herald, Rhythm, Scene
 from rotator.daemon.loop import Common, Loop, Outside
 from rotator.daemon.metrics import Tally
 from rotator.daemon.signals import Asked, hearing
@@ -99,7 +99,7 @@ async def serve(
             several=settings.state.shared,
         )
         scene = Scene(lambda: loop.vitals, lambda: loop.settings, state.brakes, worlds.clock)
-        herald = Herald(state.outbox, scene, tally, open_notifier=open_notifier)
+        herald = Herald(state.outbox, scene, tally, open_notifier=open_notifier, rhythm=Rhythm.of(pace.tick))
         told = (tally.passed, client_ids.passed, endings.passed, herald.passed)
         outside = Outside(bell, asked, systemd, partial(_load_again, load, settings), told)
         loop = Loop(settings, worlds, outside, common, clock=worlds.clock, pace=pace, limits=limits)
