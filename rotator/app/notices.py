@@ -18,7 +18,7 @@ from rotator.core.agenda import needs_a_person
 from rotator.core.facts import Facts
 from rotator.core.notice_text import message_of
 from rotator.core.notices import Happened, Kind, Said, Sight, Subject
-from rotator.errors import BusyError, RefusedError, RotatorError
+from rotator.errors import BusyError, RateLimitedError, RefusedError, RotatorError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,11 +60,10 @@ def _lasts(outcome: Outcome, failures: int) -> dict[Kind, Said]:
             return {BLOCKS.get(block.name, Kind.BLOCKED): Said(block.name, f"{block.value}: {detail}", hint)}
         case Rest(waiting=waiting, detail=detail) if waiting.name in WAITS:
             return {WAITS[waiting.name]: Said(waiting.name, detail or waiting.value)}
-        case BusyError():
+        case BusyError() | RateLimitedError():  # somebody else is at it, or all is well by and by
             return {}
         case RotatorError() as error if needs_a_person(error) or failures + 1 >= REPEATED:
-            step = type(outcome.failed).__name__ if outcome.failed else "look"
-            return {Kind.FAILED: Said(f"{step}: {type(error).__name__}", str(error), error.hint)}
+            return {Kind.FAILED: Said(type(error).__name__, str(error), error.hint)}
     return {}
 
 

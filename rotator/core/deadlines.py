@@ -44,6 +44,14 @@ class Removal:
     due: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A step that should have come long ago: which (of `STEPS`), and what is told."""
+
+    step: str
+    said: Said
+
+
 def removal_of(look: LastLook) -> Removal | None:
     """Return which removal a rest waits for, if it does."""
     if look.until is None or look.waiting not in REMOVALS:
@@ -61,7 +69,7 @@ def rotation_due(target: Target, look: LastLook | None) -> datetime | None:
 
 def late(
     target: Target, look: LastLook | None, removal: Removal | None, deadlines: Deadlines, now: datetime
-) -> Said | None:
+) -> Late | None:
     """Return what is late of a target; the rotation first."""
     due = rotation_due(target, look)
     if due is not None and due + deadlines.late_after < now and look is not None and look.waiting not in BY_PLAN:
@@ -81,7 +89,8 @@ def upcoming(target: Target, look: LastLook | None, deadlines: Deadlines, now: d
     return Said(f"{due:%Y-%m-%d}", detail, "Consumers must read Vault's latest version by then.")
 
 
-def _late(step: str, due: datetime, look: LastLook | None) -> Said:
+def _late(step: str, due: datetime, look: LastLook | None) -> Late:
     why = f"; the last look: {look.result}, {look.waiting or look.detail}" if look else ""
     hint = (look.hint if look else "") or "`rotator plan` says what stands in the way."
-    return Said(f"{step} of {due:%Y-%m-%d}", f"the {step} was due on {due:%Y-%m-%d %H:%M} UTC{why}", hint)
+    detail = f"the {step} was due on {due:%Y-%m-%d %H:%M} UTC{why}"
+    return Late(step, Said(f"{step} of {due:%Y-%m-%d}", detail, hint))

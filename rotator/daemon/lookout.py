@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rotator.core.admission import Brake
-    from rotator.core.deadlines import Deadlines
+    from rotator.core.deadlines import Deadlines, Late
     from rotator.core.notices import Standing
     from rotator.daemon.vitals import Reach, TargetVitals, Vitals
 
@@ -78,11 +78,11 @@ class Deadlook:
         for number, one in enumerate(vitals.targets()):
             if number % PIECE == 0:
                 await asyncio.sleep(0)
-            said = self._late(one, deadlines, now)
-            counted.update([said.what.rpartition(" of ")[0]] if said else [])
+            found = self._late(one, deadlines, now)
+            counted.update([found.step] if found else [])
             stopped += [one] if one.state is State.STOPPED else []
             if one.last is not None:
-                yield _deadlines_of(one, said, deadlines, now)
+                yield _deadlines_of(one, found, deadlines, now)
         self.late = counted
         yield _breakers(stopped, now)
 
@@ -90,7 +90,7 @@ class Deadlook:
         """Forget the targets that are gone."""
         self._removals = {name: removal for name, removal in self._removals.items() if name in names}
 
-    def _late(self, one: TargetVitals, deadlines: Deadlines, now: datetime) -> Said | None:
+    def _late(self, one: TargetVitals, deadlines: Deadlines, now: datetime) -> Late | None:
         name, look = one.target.name, one.last
         if look is not None and look.result != "error":
             self._removals.pop(name, None)
@@ -99,8 +99,9 @@ class Deadlook:
         return late(one.target, look, self._removals.get(name), deadlines, now)
 
 
-def _deadlines_of(one: TargetVitals, said: Said | None, deadlines: Deadlines, now: datetime) -> Sight:
+def _deadlines_of(one: TargetVitals, found: Late | None, deadlines: Deadlines, now: datetime) -> Sight:
     soon = upcoming(one.target, one.last, deadlines, now)
+    said = found.said if found else None
     lasts = {kind: each for kind, each in ((Kind.LATE, said), (Kind.UPCOMING, soon)) if each is not None}
     return Sight(subject_of(one.target), now, lasts, DEADLINES - lasts.keys())
 

@@ -14,7 +14,7 @@ from rotator.app.rotate import Outcome, Step, carry_on
 from rotator.core.actions import Activate, Block, Blocked, Create, Rest, Waiting
 from rotator.core.model import SecretId
 from rotator.core.notices import Kind, Route, Rules, Said, Sight, Subject, decide
-from rotator.errors import BusyError, RefusedError, RotatorError, UnavailableError
+from rotator.errors import BusyError, RateLimitedError, RefusedError, RotatorError, UnavailableError
 from tests.app.small_world import SmallWorld
 from tests.core.snapshots import TARGET
 from tests.fakes.okta import NOON, ManualClock
@@ -88,6 +88,7 @@ def test_who_uses_it_may_change_without_another_notice() -> None:
         (UnavailableError("no answer"), 0, False),
         (UnavailableError("no answer"), 1, True),
         (BusyError("somebody else"), 9, False),
+        (RateLimitedError("too many"), 9, False),
     ],
 )
 def test_a_failure_is_told_when_it_needs_a_person_or_is_repeated(
@@ -98,7 +99,7 @@ def test_a_failure_is_told_when_it_needs_a_person_or_is_repeated(
     assert (Kind.FAILED in seen.lasts) is told
     assert seen.over == frozenset()
     if told:
-        assert seen.lasts[Kind.FAILED] == Said(f"Create: {type(error).__name__}", str(error), error.hint)
+        assert seen.lasts[Kind.FAILED] == Said(type(error).__name__, str(error), error.hint)
 
 
 def test_who_waits_for_its_org_says_nothing() -> None:

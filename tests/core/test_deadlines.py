@@ -74,7 +74,8 @@ def test_a_removal_that_does_not_come_is_late() -> None:
 
     assert removal == Removal("deactivation", NOON - 4 * DAY)
     assert said
-    assert said.detail.startswith(f"the deactivation was due on {NOON - 4 * DAY:%Y-%m-%d}")
+    assert said.step == "deactivation"
+    assert said.said.detail.startswith(f"the deactivation was due on {NOON - 4 * DAY:%Y-%m-%d}")
     assert late(TARGET, failing, Removal("deactivation", NOON - 2 * DAY), WEEK, NOON) is None
 
 

@@ -238,7 +238,7 @@ def test_channels_are_followed_at_a_reload(told: Told, run: Run) -> None:
     with run() as daemon:
         daemon.until_ready().until("target_blocked")
         told.tell(hook=HOOK)
-        assert told.site.config
+        assert told.site.config.exists()  # written anew
         daemon.signal(signal.SIGHUP)
         daemon.until("configuration_reloaded")
         told.receiver.until(1, kind="blocked")
