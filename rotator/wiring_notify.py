@@ -30,18 +30,16 @@ def open_notifier(channel: Channel, clock: Clock) -> Notifier:
             ca_file=channel.ca_file,
             proxy=channel.proxy,
         )
-    from rotator.adapters.webhook import Receiver, Webhook
+    from rotator.adapters.web_notifier import WebNotifier
+    from rotator.adapters.webhook import Way
 
-    receiver = Receiver(
-        f"channel {channel.name}", channel.url.read, channel.answer_within, channel.ca_file, channel.proxy
-    )
-    return Webhook(receiver, channel.secret.read, clock)
+    way = Way(channel.ca_file, channel.proxy, channel.answer_within)
+    return WebNotifier(channel.name, channel.url.read, channel.secret.read, way=way, clock=clock)
 
 
 def open_heart(heartbeat: Heartbeat) -> Heart:
     """Return who is pinged."""
-    from rotator.adapters import webhook
+    from rotator.adapters.web_notifier import WebHeart
+    from rotator.adapters.webhook import Way
 
-    return webhook.Heartbeat(
-        webhook.Receiver("heartbeat", heartbeat.url.read, heartbeat.answer_within, heartbeat.ca_file, heartbeat.proxy)
-    )
+    return WebHeart(heartbeat.url.read, Way(heartbeat.ca_file, heartbeat.proxy, heartbeat.answer_within))

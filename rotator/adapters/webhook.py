@@ -1,9 +1,10 @@
-"""The Notifier port by a signed HTTP POST, and the Heart port by a GET.
+"""One signed POST to somebody else's server, or one plain GET: by httpx2.
 
-* Only https, but for loopback; no redirect is followed; nothing is taken from the environment.
-* The signature is over the time and the body: who has the secret can tell that it is ours, unchanged, and not an old
-  one sent again.
-* No error names the address: it may be all that it takes to write there.
+* The signature is HMAC-SHA256 over the timestamp, a full stop and the body, with a secret that both sides know:
+  `Rotator-Timestamp` and `Rotator-Signature: v1=<hex>`. Whoever receives it refuses what is not signed, or is old.
+* Only https, but for loopback. Redirects are not followed, no cookie is kept, nothing is taken from the environment.
+* Of the answer only the status counts; its body is not read.
+* Sent once: who may send it again, and when, is the caller's to know. `Idempotency-Key` tells the receiver.
 """
 
 from __future__ import annotations
@@ -11,125 +12,139 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import json
+import ipaddress
 import ssl
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 
-from rotator.adapters.okta_connection import USER_AGENT, OktaWay
-from rotator.adapters.okta_http import open_client
-from rotator.errors import ConfigError, RefusedError, RotatorError, UnavailableError
+from rotator import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import timedelta
+    from datetime import datetime
     from pathlib import Path
 
-    from rotator.core.notice_text import Message
+    import httpx2
+
     from rotator.core.secret_value import SecretValue
-    from rotator.ports import Clock
-
-    Read = Callable[[], SecretValue]
-
-TIMESTAMP, SIGNATURE, ID = "Rotator-Timestamp", "Rotator-Signature", "Rotator-Id"
-SCHEME = "v1"
-MAY_WORK_LATER = frozenset({408, 425, 429})
-HINT = "Look whether the receiver is up, and can be reached from here."
-OF_THE_MESSAGE = frozenset({400, 413, 415, 422})  # another message may be taken
 
 
 @dataclass(frozen=True, slots=True)
-class Receiver:
-    """Who is called, as messages name it, and how it is reached."""
+class Way:
+    """How a server is reached: whom to trust, the proxy, and how long all of it may take."""
 
-    name: str
-    url: Read
-    within: timedelta
     ca_file: Path | None = None
-    proxy: str | None = None
-
-    async def call(self, method: str, body: bytes | None, headers: Mapping[str, str]) -> None:
-        """Make one request, within the time limit; return if it was answered by a 2xx."""
-        url = self.url().reveal()
-        if OktaWay.problem_with(url):
-            raise RefusedError(f"{self.name}: its address is not taken", hint="Write `https://`, host and path.")
-        try:
-            async with asyncio.timeout(self.within.total_seconds()):
-                status = await self._status(method, url, body, headers)
-        except TimeoutError:
-            raise UnavailableError(f"{self.name}: no answer within {self.within}", hint=HINT) from None
-        if not 200 <= status < 300:
-            raise _refused(self.name, status)
-
-    async def _status(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> int:
-        import httpx2  # noqa: PLC0415 -- heavy
-
-        try:
-            async with (
-                open_client(self._trust(), proxy=self.proxy, answer_within=self.within) as http,
-                http.stream(method, url, content=body, headers=dict(headers)) as response,
-            ):
-                return int(response.status_code)
-        except httpx2.HTTPError as lost:
-            # Its text may name the address; the exception itself holds the request.
-            why = "no connection" if isinstance(lost, httpx2.ConnectError) else type(lost).__name__
-            raise UnavailableError(f"{self.name}: cannot be reached ({why})", hint=HINT) from None
-        except (httpx2.InvalidURL, ValueError):
-            raise RefusedError(f"{self.name}: its address is none", hint="Write `https://`, host and path.") from None
-
-    def _trust(self) -> ssl.SSLContext:
-        try:
-            return ssl.create_default_context(cafile=self.ca_file)
-        except (OSError, ssl.SSLError) as unreadable:
-            raise ConfigError([f"{self.name}: ca_file cannot be read ({type(unreadable).__name__})"]) from unreadable
+    proxy: str | None = field(default=None, repr=False)
+    timeout: timedelta = timedelta(seconds=30)
 
 
-class Webhook:
-    """A program that takes JSON."""
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Whether the server took it, and in a few words what came of it; never the address, which may be secret."""
 
-    def __init__(self, receiver: Receiver, secret: Read, clock: Clock) -> None:
-        """Take what reads the secret that both sides know, each time anew."""
-        self._receiver = receiver
-        self._secret = secret
-        self._clock = clock
-
-    async def send(self, message: Message) -> None:
-        """Post the message, signed."""
-        body = json.dumps(message.document).encode()
-        timestamp = str(int(self._clock.now().timestamp()))
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": USER_AGENT,
-            ID: message.id,
-            TIMESTAMP: timestamp,
-            SIGNATURE: signature(self._secret(), timestamp, body),
-        }
-        await self._receiver.call("POST", body, headers)
+    good: bool
+    detail: str
+    status: int | None = None  # None where no answer came
+    never: bool = False  # its address or its authorities are none: it was not even tried
 
 
-class Heartbeat:
-    """A URL that wants to be fetched again and again."""
-
-    def __init__(self, receiver: Receiver) -> None:
-        """Fetch nothing yet."""
-        self._receiver = receiver
-
-    async def beat(self) -> None:
-        """Fetch it once."""
-        await self._receiver.call("GET", None, {"User-Agent": USER_AGENT})
+async def post(url: SecretValue, body: bytes, *, secret: SecretValue, key: str, at: datetime, way: Way) -> Posted:
+    """Send a JSON document once, signed; `key` is the same for whatever is sent again. It never raises."""
+    address = url.reveal()
+    if problem := _problem_with(address):
+        return Posted(good=False, detail=problem, never=True)
+    headers = {**signed(body, secret, at), "Idempotency-Key": quote(key, safe=""), "Content-Type": "application/json"}
+    return await _sent("POST", address, body, headers=headers, way=way)
 
 
-def signature(secret: SecretValue, timestamp: str, body: bytes) -> str:
-    """Return what proves that whoever has the secret sent that body at that time."""
-    signed = hmac.new(secret.reveal().encode(), timestamp.encode() + b"." + body, hashlib.sha256)
-    return f"{SCHEME}={signed.hexdigest()}"
+async def fetch(url: SecretValue, way: Way) -> Posted:
+    """Fetch an address once, for its own sake. It never raises."""
+    address = url.reveal()
+    if problem := _problem_with(address):
+        return Posted(good=False, detail=problem, never=True)
+    return await _sent("GET", address, None, headers={}, way=way)
 
 
-def _refused(name: str, status: int) -> RotatorError:
-    if status >= 500 or status in MAY_WORK_LATER:
-        return UnavailableError(f"{name}: the receiver answered {status}", hint="Look into the receiver's own log.")
-    if 300 <= status < 400:
-        hint = "Name the address that it leads to; a redirect is not followed."
-        return RefusedError(f"{name}: the receiver redirects ({status})", code=str(status), hint=hint)
-    code = "message" if status in OF_THE_MESSAGE else str(status)
-    return RefusedError(f"{name}: the receiver answered {status}", code=code, hint="Look into the receiver's own log.")
+async def _sent(method: str, url: str, body: bytes | None, *, headers: dict[str, str], way: Way) -> Posted:
+    try:
+        trust = ssl.create_default_context(cafile=way.ca_file)
+        async with asyncio.timeout(way.timeout.total_seconds()):
+            return await _exchange(method, url, body, headers=headers, trust=trust, way=way)
+    except TimeoutError:
+        return Posted(good=False, detail=f"no answer within {way.timeout.total_seconds():g} s")
+    except OSError as unreadable:
+        said = f"`ca_file` cannot be used ({unreadable.strerror or 'no certificate in it'})"
+        return Posted(good=False, detail=said, never=True)
+
+
+def signed(body: bytes, secret: SecretValue, at: datetime) -> dict[str, str]:
+    """Return the two headers by which the receiver knows who sent the body, and when."""
+    timestamp = str(int(at.timestamp()))
+    mac = hmac.new(secret.reveal().encode(), timestamp.encode() + b"." + body, hashlib.sha256)
+    return {"Rotator-Timestamp": timestamp, "Rotator-Signature": f"v1={mac.hexdigest()}"}
+
+
+async def _exchange(
+    method: str, url: str, body: bytes | None, *, headers: dict[str, str], trust: ssl.SSLContext, way: Way
+) -> Posted:
+    import httpx2  # noqa: PLC0415 -- a tenth of a second that a command without a webhook does not pay
+
+    client = httpx2.AsyncClient(
+        verify=trust,
+        proxy=way.proxy,
+        trust_env=False,
+        follow_redirects=False,
+        timeout=way.timeout.total_seconds(),
+        headers={"User-Agent": f"rotator/{__version__}"},
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+    )
+    try:
+        async with client, client.stream(method, url, content=body, headers=headers) as response:
+            return _judged(response)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as lost:
+        # The exception itself is let go: it carries the request, and with it the address.
+        return Posted(good=False, detail=_why(lost, httpx2))
+
+
+def _judged(response: httpx2.Response) -> Posted:
+    if response.is_redirect:
+        said = f"HTTP {response.status_code}: it leads elsewhere, which is not followed"
+        return Posted(good=False, detail=said, status=response.status_code)
+    return Posted(response.is_success, f"HTTP {response.status_code}", response.status_code)
+
+
+def _why(lost: Exception, httpx2: Any) -> str:
+    match lost:
+        case httpx2.ProxyError():
+            return "the proxy refused or cannot be reached"
+        case httpx2.ConnectError() if "CERTIFICATE_VERIFY_FAILED" in str(lost):
+            return "its certificate is not trusted"
+        case httpx2.ConnectError():
+            return "no connection"
+        case httpx2.TimeoutException():
+            return "no answer in time"
+        case httpx2.RemoteProtocolError() | httpx2.ReadError() | httpx2.WriteError():
+            return "the connection was closed before the answer came"
+    return f"no usable answer ({type(lost).__name__})"
+
+
+def _problem_with(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not host or parts.username is not None or parts.password is not None:
+        return "its address is none that anything is sent to"
+    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)):
+        return ""
+    return "its address is not encrypted, so nothing was sent"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 
 BLOCKS = {"IN_USE": Kind.IN_USE}  # by the name of the block; all others are `blocked`
 WAITS = {"IN_USE": Kind.IN_USE}  # by the name of what a rest waits for; all others are no trouble
-UNSURE = frozenset({"VERIFICATION", "ATTEMPT", "PAUSED"})  # rests that do not show whether what was wrong is over
 SHOWN_BY_A_PASS = frozenset({Kind.FAILED, Kind.BLOCKED, Kind.IN_USE})
+UNSURE: dict[str, frozenset[Kind]] = {  # by what a rest waits for: what of that it does not show to be over
+    **dict.fromkeys(("VERIFICATION", "ATTEMPT", "PAUSED", "HOOK"), SHOWN_BY_A_PASS),
+    "EVIDENCE": frozenset({Kind.IN_USE}),
+}
 REPEATED = 2  # passes in a row that failed
 TAKEN_FOR = timedelta(seconds=30)  # beyond what sending may take: to note what came of it
 LONGEST_WAIT = timedelta(minutes=10)  # between two tries of a channel
@@ -59,7 +62,8 @@ def _lasts(outcome: Outcome, failures: int) -> dict[Kind, Said]:
         case Blocked(block, detail, hint):
             return {BLOCKS.get(block.name, Kind.BLOCKED): Said(block.name, f"{block.value}: {detail}", hint)}
         case Rest(waiting=waiting, detail=detail) if waiting.name in WAITS:
-            return {WAITS[waiting.name]: Said(waiting.name, detail or waiting.value)}
+            hint = f"Have its users take the new one; `rotator retire {outcome.target.name}` does not wait."
+            return {WAITS[waiting.name]: Said(waiting.name, detail or waiting.value, hint)}
         case BusyError() | RateLimitedError():  # somebody else is at it, or all is well by and by
             return {}
         case RotatorError() as error if needs_a_person(error) or failures + 1 >= REPEATED:
@@ -70,7 +74,7 @@ def _lasts(outcome: Outcome, failures: int) -> dict[Kind, Said]:
 def _over(outcome: Outcome) -> frozenset[Kind]:
     match outcome.ending:
         case Rest(waiting=waiting):
-            return frozenset() if waiting.name in UNSURE else SHOWN_BY_A_PASS
+            return SHOWN_BY_A_PASS - UNSURE.get(waiting.name, frozenset())
         case Blocked():
             return SHOWN_BY_A_PASS
     return frozenset()

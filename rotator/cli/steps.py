@@ -25,6 +25,7 @@ WORDS = {
     "Create": Words("creating it at Okta", "created", "secret_created"),
     "Verify": Words("trying it at the token endpoint", "tried", "secret_tried"),
     "AskLog": Words("asking the System Log who switched it off", "asked the log", "log_asked"),
+    "AskUsage": Words("asking the System Log who uses the old one", "asked the log", "usage_asked"),
     "Promote": Words("writing it where consumers read", "promoted", "secret_promoted"),
     "CloseStaging": Words("closing the staging record", "closed", "staging_closed"),
     "ScrubStaging": Words("destroying staged values", "scrubbed", "staging_scrubbed"),
@@ -36,6 +37,12 @@ WORDS = {
     "Activate": Words("switching it on again", "activated", "secret_activated"),
     "Deactivate": Words("switching the old one off", "deactivated", "secret_deactivated"),
     "Delete": Words("deleting the old one", "deleted", "secret_deleted"),
+    "Copy": Words("writing it to the other paths", "copied", "secret_copied"),
+    "RunHook": Words("running a hook", "ran", "hook_run"),
+    "Approve": Words("writing the approval", "approved", "rotation_approved"),
+    "Retire": Words("ordering that the old one goes", "ordered", "retirement_ordered"),
+    "Reclaim": Words("ordering that it goes", "ordered", "reclaim_ordered"),
+    "Rollback": Words("writing what is gone back to", "paused", "rollback_begun"),
     "Pause": Words("writing the pause", "paused", "pause_placed"),
     "Resume": Words("lifting the pause", "resumed", "pause_lifted"),
 }
@@ -57,6 +64,12 @@ def plan_of(action: Effect, target: Target) -> str:  # noqa: PLR0912 -- a line f
             return f"try the {whose} value at the token endpoint"
         case do.AskLog(secret):
             return f"ask the System Log who switched {secret.id} off"
+        case do.AskUsage(secret):
+            return f"ask the System Log who uses {secret.id}"
+        case do.Copy(place):
+            return f"write the same to {target.also[place].path}"
+        case do.RunHook(name):
+            return f"run the hook `{name}`"
         case do.Promote(candidate):
             return f"write {candidate.id} to {target.consumer}"
         case do.CloseStaging(why):

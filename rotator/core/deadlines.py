@@ -84,7 +84,8 @@ def upcoming(target: Target, look: LastLook | None, deadlines: Deadlines, now: d
     due = rotation_due(target, look)
     if due is None or deadlines.upcoming is None or not now <= due < now + deadlines.upcoming:
         return None
-    how = "begins by itself" if target.policy.mode is Mode.AUTO else f"waits for `rotator rotate {target.name}`"
+    words = {Mode.AUTO: "begins by itself", Mode.APPROVE: f"waits for `rotator approve {target.name}`"}
+    how = words.get(target.policy.mode, f"waits for `rotator rotate {target.name}`")
     detail = f"its secret {look.secret_id if look else ''} is due for rotation on {due:%Y-%m-%d %H:%M} UTC; that {how}"
     return Said(f"{due:%Y-%m-%d}", detail, "Consumers must read Vault's latest version by then.")
 

@@ -25,6 +25,7 @@ from rotator.daemon.herald import Herald, Rhythm, Scene
 from rotator.daemon.loop import Common, Loop, Outside
 from rotator.daemon.metrics import Tally
 from rotator.daemon.signals import Asked, hearing
+from rotator.daemon.soaking import Soaking
 from rotator.daemon.systemd import Systemd
 from rotator.daemon.watch import ClientIds, Watch
 from rotator.errors import ConfigError
@@ -77,7 +78,7 @@ async def serve(
     worlds whose days are short.
     """
     settings, asked, bell, systemd, tally = load(), Asked(), Bell(pace.tick), Systemd(), Tally()
-    client_ids, endings = ClientIds(), Endings()
+    client_ids, soaking, endings = ClientIds(), Soaking(), Endings()
     check_notify(settings)
     async with AsyncExitStack() as around:
         owner = f"daemon@{socket.gethostname()}/{os.getpid()}"
@@ -100,7 +101,7 @@ async def serve(
         )
         scene = Scene(lambda: loop.vitals, lambda: loop.settings, state.brakes, worlds.clock)
         herald = Herald(state.outbox, scene, tally, open_notifier=open_notifier, rhythm=Rhythm.of(pace.tick))
-        told = (tally.passed, client_ids.passed, endings.passed, herald.passed)
+        told = (tally.passed, client_ids.passed, soaking.passed, endings.passed, herald.passed)
         outside = Outside(bell, asked, systemd, partial(_load_again, load, settings), told)
         loop = Loop(settings, worlds, outside, common, clock=worlds.clock, pace=pace, limits=limits)
         if settings.health is not None:
@@ -116,6 +117,7 @@ async def serve(
             clock=worlds.clock,
             every=poll,
             client_ids=client_ids,
+            soaking=soaking,
         )
         around.enter_context(hearing(asked, bell.ring))
         await around.enter_async_context(bell.ringing())

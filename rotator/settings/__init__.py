@@ -12,6 +12,7 @@ from rotator.settings.load import control_socket, exists, fileless, find, load
 from rotator.settings.model import (
     AppRoleAuth,
     Channel,
+    CommandHook,
     Control,
     Heartbeat,
     JwtAuth,
@@ -26,6 +27,7 @@ from rotator.settings.model import (
     State,
     TokenAuth,
     Vault,
+    WebHook,
     find_targets,
     nearest,
     nothing,
@@ -36,6 +38,7 @@ from rotator.settings.secret_source import SecretSource
 __all__ = [
     "AppRoleAuth",
     "Channel",
+    "CommandHook",
     "Control",
     "Heartbeat",
     "JwtAuth",
@@ -51,6 +54,7 @@ __all__ = [
     "State",
     "TokenAuth",
     "Vault",
+    "WebHook",
     "control_socket",
     "exists",
     "fileless",

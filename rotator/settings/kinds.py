@@ -126,22 +126,9 @@ def _check_proxy(value: str) -> str:
     return check_url(value, plain_http=True)
 
 
-def _check_hook_url(value: str) -> str:
-    parts = _split(value)
-    check_url(f"{parts.scheme}://{parts.netloc}")
-    if parts.fragment:
-        raise ValueError("has a `#` and what follows it, which is never sent; remove it")
-    return value
-
-
 _URL_SCHEMA = {"type": "string", "format": "uri", "pattern": "^https?://[^/@?#]+/?$"}
 OrgUrl = Annotated[str, AfterValidator(_check_org_url), WithJsonSchema(_URL_SCHEMA)]
 VaultUrl = Annotated[str, AfterValidator(check_url), WithJsonSchema(_URL_SCHEMA)]
-HookUrl = Annotated[
-    str,
-    AfterValidator(_check_hook_url),
-    WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https?://[^@#]+$"}),
-]
 ProxyUrl = Annotated[str, AfterValidator(_check_proxy), WithJsonSchema(_URL_SCHEMA)]
 
 

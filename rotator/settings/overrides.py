@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 PREFIX = "ROTATOR_"
 _PLAIN = ("limits", "state", "health", "control", "notify", "heartbeat")
-_SECTIONS = ("okta", "vaults", "policies", "targets", "selections", *_PLAIN)
+_SECTIONS = ("okta", "vaults", "policies", "targets", "selections", "hooks", *_PLAIN)
 _NAMELESS = frozenset(_PLAIN)  # sections without names of somebody's choice
 _TELLING = frozenset({"notify", "heartbeat"})  # addresses are secrets there
-_LISTS = frozenset({"write_to", "windows", "blackouts"})
+_LISTS = frozenset({"write_to", "windows", "blackouts", "command"})
 _SECRETS = {
     "token": "token_file",
     "private_key": "key_file",

@@ -15,7 +15,6 @@ from rotator.settings.kinds import (
     AnswerTime,
     Duration,
     EnvironmentText,
-    HookUrl,
     Number,
     ProxyUrl,
     Segment,
@@ -24,6 +23,7 @@ from rotator.settings.kinds import (
     Words,
 )
 from rotator.settings.schema_connections import SECRET, Section, written
+from rotator.settings.schema_hooks import HookUrl  # noqa: TC001 -- pydantic looks it up
 
 AT_MOST = 20
 _RULES, _DEADLINES = Rules(()), Deadlines()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,13 +31,6 @@ WITHIN = timedelta(seconds=10)
 DAY = timedelta(days=1)
 
 
-class Later(enum.Enum):
-    """A reason that a later release may know."""
-
-    IN_USE = "the old secret is still in use"
-    UNPROVEN = "nobody can tell whether it is"
-
-
 def ended(ending: Any, **more: Any) -> Outcome:
     return Outcome(TARGET, more.pop("steps", ()), ending, None, **more)
 
@@ -50,35 +42,34 @@ def sight(outcome: Outcome, *, failures: int = 0, held: bool = False) -> Sight:
 # --- what lasts -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("block", Block)
+@pytest.mark.parametrize("block", [each for each in Block if each is not Block.IN_USE])
 def test_whatever_blocks_is_told_with_its_cause_and_its_next_step(block: Block) -> None:
     lasts = sight(ended(Blocked(block, "as was seen", "Do this."))).lasts
 
     assert lasts == {Kind.BLOCKED: Said(block.name, f"{block.value}: as was seen", "Do this.")}
 
 
+WHO = "10.0.0.7, curl/8, last seen 2026-06-15 11:58 UTC"
+
+
 def test_an_old_secret_in_use_is_told_as_that_with_who_uses_it() -> None:
-    who = "10.0.0.7, curl/8, last seen 2026-06-15 11:58 UTC"
-    blocked: Any = Blocked(Later.IN_USE, who, "Move it over.")  # type: ignore[arg-type]
-    resting: Any = Rest(NOON + DAY, Later.IN_USE, who)  # type: ignore[arg-type]
+    blocked = sight(ended(Blocked(Block.IN_USE, WHO, "Move it over.")))
+    resting = sight(ended(Rest(NOON + DAY, Waiting.IN_USE, WHO)))
 
-    assert sight(ended(blocked)).lasts[Kind.IN_USE].detail.endswith(who)
-    assert sight(ended(resting)).lasts == {Kind.IN_USE: Said("IN_USE", who)}
-    assert sight(ended(resting)).over == {Kind.FAILED, Kind.BLOCKED}
-
-
-def test_a_reason_of_a_later_release_is_blocked() -> None:
-    blocked: Any = Blocked(Later.UNPROVEN, "no log", "Grant it.")  # type: ignore[arg-type]
-
-    assert sight(ended(blocked)).lasts.keys() == {Kind.BLOCKED}
+    assert blocked.lasts == {Kind.IN_USE: Said("IN_USE", f"{Block.IN_USE.value}: {WHO}", "Move it over.")}
+    assert (resting.lasts[Kind.IN_USE].detail, resting.lasts[Kind.IN_USE].what) == (WHO, "IN_USE")
+    assert "`rotator retire billing`" in resting.lasts[Kind.IN_USE].hint
+    assert resting.over == {Kind.FAILED, Kind.BLOCKED}
 
 
 def test_who_uses_it_may_change_without_another_notice() -> None:
-    first: Any = Rest(None, Later.IN_USE, "10.0.0.7")  # type: ignore[arg-type]
-    then: Any = Rest(None, Later.IN_USE, "10.0.0.8")  # type: ignore[arg-type]
-    standing = decide((), sight(ended(first)), ALL).keep
+    standing = decide((), sight(ended(Rest(None, Waiting.IN_USE, WHO))), ALL).keep
 
-    assert not decide(standing, sight(ended(then)), ALL)
+    assert not decide(standing, sight(ended(Rest(None, Waiting.IN_USE, "10.0.0.8"))), ALL)
+
+
+def test_that_nobody_can_tell_who_uses_it_is_no_end_of_its_use() -> None:
+    assert sight(ended(Rest(None, Waiting.EVIDENCE))).over == {Kind.FAILED, Kind.BLOCKED}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +99,7 @@ def test_who_waits_for_its_org_says_nothing() -> None:
     assert (seen.lasts, seen.over) == ({}, frozenset())
 
 
-@pytest.mark.parametrize("waiting", [Waiting.VERIFICATION, Waiting.ATTEMPT, Waiting.PAUSED])
+@pytest.mark.parametrize("waiting", [Waiting.VERIFICATION, Waiting.ATTEMPT, Waiting.PAUSED, Waiting.HOOK])
 def test_a_rest_that_shows_nothing_ends_nothing(waiting: Waiting) -> None:
     assert sight(ended(Rest(None, waiting))).over == frozenset()
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rotator.adapters.apprise_notifier import AppriseNotifier
-from rotator.adapters.webhook import Heartbeat, Receiver, Webhook
+from rotator.adapters.web_notifier import WebHeart, WebNotifier
+from rotator.adapters.webhook import Way
 from rotator.core.notice_text import trial
 from rotator.core.secret_value import SecretValue
 from rotator.errors import ConfigError, RefusedError, RotatorError, UnavailableError
@@ -32,9 +33,9 @@ MESSAGE = trial("ops", NOON)
 SHORT = timedelta(seconds=0.3)
 
 
-def webhook(url: str, within: timedelta = timedelta(seconds=5)) -> Webhook:
-    receiver = Receiver("channel hook", lambda: SecretValue(f"{url}/{TOKEN}"), within)
-    return Webhook(receiver, lambda: SecretValue(SECRET), ManualClock())
+def webhook(url: str, within: timedelta = timedelta(seconds=5)) -> WebNotifier:
+    address, secret = SecretValue(f"{url}/{TOKEN}"), SecretValue(SECRET)
+    return WebNotifier("hook", lambda: address, lambda: secret, way=Way(timeout=within), clock=ManualClock())
 
 
 def apprise(url: str, within: timedelta = timedelta(seconds=20)) -> AppriseNotifier:
@@ -58,7 +59,7 @@ async def test_a_webhook_posts_json_that_is_signed() -> None:
     (got,) = receiver.got
     assert (got.method, got.path, got.json()) == ("POST", f"/{TOKEN}", MESSAGE.document)
     assert got.headers["content-type"] == "application/json"
-    assert got.headers["rotator-id"] == MESSAGE.id
+    assert got.headers["idempotency-key"] == MESSAGE.id
     assert got.headers["rotator-timestamp"] == str(int(NOON.timestamp()))
     signed = got.headers["rotator-timestamp"].encode() + b"." + got.body
     right = hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
@@ -210,7 +211,7 @@ async def test_apprise_is_not_loaded_into_this_process() -> None:
 
 async def test_a_heartbeat_is_a_get() -> None:
     with receiving() as receiver:
-        await Heartbeat(Receiver("heartbeat", lambda: SecretValue(f"{receiver.url}/{TOKEN}"), SHORT * 10)).beat()
+        await WebHeart(lambda: SecretValue(f"{receiver.url}/{TOKEN}"), Way()).beat()
 
     (got,) = receiver.got
     assert (got.method, got.path, got.body) == ("GET", f"/{TOKEN}", b"")

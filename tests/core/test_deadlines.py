@@ -38,11 +38,13 @@ def test_nothing_is_announced_unless_that_is_wanted() -> None:
 
 def test_an_announcement_says_when_and_who_begins() -> None:
     said = upcoming(TARGET, look(89 * DAY), WEEK, NOON)
-    manual = replace(TARGET, policy=replace(AUTO, mode=Mode.MANUAL))
-    by_hand = upcoming(manual, look(89 * DAY), WEEK, NOON)
+    modes = (replace(TARGET, policy=replace(AUTO, mode=mode)) for mode in (Mode.MANUAL, Mode.APPROVE))
+    by_hand, approved = (upcoming(target, look(89 * DAY), WEEK, NOON) for target in modes)
 
     assert said
     assert by_hand
+    assert approved
+    assert "waits for `rotator approve billing`" in approved.detail
     assert f"{NOON + DAY:%Y-%m-%d}" in said.detail
     assert "begins by itself" in said.detail
     assert "waits for `rotator rotate billing`" in by_hand.detail

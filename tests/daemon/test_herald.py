@@ -246,7 +246,7 @@ async def test_what_came_while_a_receiver_was_down_comes_when_it_is_back(
             await a_while()
 
     assert len(receiver.got) == 3
-    assert len({each.headers["rotator-id"] for each in receiver.got}) == 1
+    assert len({each.headers["idempotency-key"] for each in receiver.got}) == 1
     assert (member.tally.notices["hook", "retried"], member.tally.notices["hook", "sent"]) == (2, 1)
 
 

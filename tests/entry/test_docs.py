@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 import pytest
 
-from rotator.adapters.webhook import ID, SIGNATURE, TIMESTAMP, Receiver, Webhook
+from rotator.adapters.web_notifier import WebNotifier
+from rotator.adapters.webhook import Way, signed
 from rotator.cli.main import COMMANDS
 from rotator.core.actions import Block as Why
 from rotator.core.notice_text import message_of, trial
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 README, RECOVERY, ASSUMPTIONS = ROOT / "README.md", DOCS / "recovery.md", DOCS / "assumptions.md"
 NOTIFICATIONS = DOCS / "notifications.md"
 SHELL = {"sh", "console"}
-LANGUAGES = SHELL | {"python", "yaml", "hcl", "ini", "crontab", "text", ""}
+LANGUAGES = SHELL | {"yaml", "hcl", "ini", "crontab", "bash", "python", "text", ""}
 OUTSIDE = ("https://keepachangelog.com/", "https://semver.org/")
 UNSPEAKABLE = re.compile(
     r"/work\b|\.\./shared|\bissues?\b|pypi|npmjs|\bregistry\b"  # no path, no host, nothing of how the work is done
@@ -183,28 +184,30 @@ def test_a_configuration_of_a_document_can_be_used(block: Block, reader: Reader)
         (b"the secret", 0, b" ", False),
     ],
 )
-async def test_a_webhook_is_checked_as_the_document_shows(secret: bytes, age: int, spoil: bytes, genuine: bool) -> None:
+async def test_a_notice_is_checked_as_the_document_shows(secret: bytes, age: int, spoil: bytes, genuine: bool) -> None:
     (shown,) = [block for block in all_blocks("python") if block.kind == "check"]
     names: dict[str, Any] = {}
     exec(shown.text, names)
     clock = ManualClock(datetime.now(UTC) - timedelta(seconds=age))
     with receiving() as receiver:
-        way = Receiver("channel hook", lambda: SecretValue(receiver.url), timedelta(seconds=5))
-        await Webhook(way, lambda: SecretValue("the secret"), clock).send(trial("hook", clock.now()))
+        url, known = SecretValue(receiver.url), SecretValue("the secret")
+        notifier = WebNotifier("hook", lambda: url, lambda: known, way=Way(), clock=clock)
+        await notifier.send(trial("hook", clock.now()))
 
     (got,) = receiver.got
     headers = {name.title(): value for name, value in got.headers.items()}
 
-    assert names["is_genuine"](secret, headers, got.body + spoil) is genuine
+    assert names["genuine"](headers, got.body + spoil, secret) is genuine
 
 
 def test_every_kind_of_notice_and_every_key_of_one_is_explained() -> None:
     told = sections_of(NOTIFICATIONS, 2)
     one = Notice("id", Kind.BLOCKED, Subject("billing"), datetime.now(UTC), datetime.now(UTC), "detail")
-    keys = {code for row in rows_of(told["The webhook"]) for code in code_in(row[0])} - {TIMESTAMP, SIGNATURE, ID}
+    keys = {code for row in rows_of(told["The webhook"]) for code in code_in(row[0])}
+    headers = {*signed(b"", SecretValue("known"), one.at), "Idempotency-Key"}
 
     assert [code_in(row[0])[0] for row in rows_of(told["What is told"])] == [kind.value for kind in Kind]
-    assert keys == set(message_of([one], one.at).document)
+    assert keys == {*headers, *message_of([one], one.at).document}
 
 
 # --- Assumptions ----------------------------------------------------------------------------------------------
