@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rotator.adapters.leases import FileLeases
     from rotator.adapters.store import Store
     from rotator.adapters.store_gate import Decide
-    from rotator.ports import Brakes, Chronicle, Clock, Cursors, Gate, Journal, Leases, Memory, Roster
+    from rotator.ports import Brakes, Chronicle, Clock, Cursors, Gate, Journal, Leases, Memory, Outbox, Roster
     from rotator.settings import Settings
     from rotator.settings import State as StateSettings
 
@@ -37,6 +37,7 @@ class State:
     cursors: Cursors
     brakes: Brakes
     roster: Roster
+    outbox: Outbox
     owner: str  # who this process is, in messages and in the audit
     prune: Callable[[], Awaitable[None]]  # remove what is kept no longer
     hosts: dict[str, str]  # of each org by its alias: leases go by them
@@ -80,13 +81,17 @@ def _state(store: Store, hosts: dict[str, str], decide: Decide, *, owner: str, c
     from rotator.adapters.store_journal import StoreJournal
     from rotator.adapters.store_leases import StoreLeases
     from rotator.adapters.store_memory import StoreMemory
+    from rotator.adapters.store_outbox import StoreOutbox
     from rotator.adapters.store_service import StoreBrakes, StoreCursors, StoreRoster
 
     gate, journal = StoreGate(store, decide, clock), StoreJournal(store, clock)
+    alone = f"{owner}/{secrets.token_hex(4)}"  # two processes may be called alike
+    outbox = StoreOutbox(store, clock, alone)
 
     async def prune() -> None:
         await journal.prune()
         await gate.prune()
+        await outbox.prune()
 
     return State(
         # On one machine the kernel's lock is the better lease: it dies with its process.
@@ -95,9 +100,10 @@ def _state(store: Store, hosts: dict[str, str], decide: Decide, *, owner: str, c
         journal=journal,
         chronicle=StoreChronicle(store),
         memory=StoreMemory(store),
-        cursors=StoreCursors(store, f"{owner}/{secrets.token_hex(4)}"),  # two processes may be called alike
+        cursors=StoreCursors(store, alone),
         brakes=StoreBrakes(store),
         roster=StoreRoster(store),
+        outbox=outbox,
         owner=owner,
         prune=prune,
         hosts=hosts,

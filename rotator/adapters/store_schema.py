@@ -17,6 +17,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Index,
     Integer,
     MetaData,
     Table,
@@ -183,4 +184,49 @@ member = Table(
     Column("gone_since", Moment),
     Column("doubted_since", Moment),
     comment="Which apps each selection matched when it was last listed.",
+)
+
+standing = Table(
+    "rotator_standing",
+    metadata,
+    Column("subject", Line, primary_key=True),
+    Column("kind", Line, primary_key=True),
+    Column("what", Line, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("told_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    comment="What people were told last of each subject.",
+)
+
+channel = Table(
+    "rotator_channel",
+    metadata,
+    Column("name", Line, primary_key=True),
+    Column("owner", Line),
+    Column("until", Moment),  # by the database's clock
+    Column("tries", Integer, nullable=False),
+    Column("next_at", Moment),
+    comment="Who sends through each channel, and when it is tried again.",
+)
+
+notice = Table(
+    "rotator_notice",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("channel", Line, nullable=False),
+    Column("id", Line, nullable=False),  # the same in every channel
+    Column("kind", Line, nullable=False),
+    Column("of", Line),
+    Column("subject", Line, nullable=False),
+    Column("org", Line, nullable=False),
+    Column("app_id", Line, nullable=False),
+    Column("policy", Line, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("detail", Line, nullable=False),
+    Column("hint", Line, nullable=False),
+    Column("ended_at", Moment),  # NULL: it waits
+    Column("leads", Boolean, nullable=False),  # the first of a message that was sent: it counts
+    Index("ix_rotator_notice_channel", "channel", "ended_at"),
+    comment="What people are to be told, and for a week what they were.",
 )

@@ -44,6 +44,7 @@ COMMANDS = {
     "policy": Row("rotator.cli.policy", "policy", "Print the least rights that this configuration needs."),
     "doctor": Row("rotator.cli.doctor", "doctor", "Say why Okta refuses a client, and what mends it."),
     "discover": Row("rotator.cli.discover", "discover", "List every app that has client secrets, the riskiest first."),
+    "notify": Row("rotator.cli.notify", "notify", "Try the ways to people that are configured."),
     "config": Row("rotator.cli.config", "config", "Check, show or begin a configuration."),
     "demo": Row("rotator.cli.demo", "demo", "Watch rotations in a small world of its own."),
     "sandbox": Row("rotator.cli.sandbox", "sandbox", "Serve an Okta and a Vault to try things on."),

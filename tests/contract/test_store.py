@@ -205,6 +205,8 @@ async def test_rows_from_before_the_chain_stay_as_they_were_and_the_chain_begins
     def as_it_was(connection: Connection) -> None:
         for name in ("secret_id", "path", "version", "proof", "previous", "hash"):
             connection.execute(text(f"ALTER TABLE rotator_audit DROP COLUMN {name}"))
+        for name in ("standing", "channel", "notice"):
+            connection.execute(text(f"DROP TABLE rotator_{name}"))
         connection.execute(text(f"UPDATE {VERSION} SET version_num = '0001'"))
         connection.execute(text(f"INSERT INTO rotator_audit ({names}) VALUES ({values})"), {**old, "at": str(NOON)})
 
