@@ -33,6 +33,7 @@ SOON = frozenset({Waiting.ATTEMPT, Waiting.VERIFICATION})  # a rotation is under
 AT_A_TIME = frozenset({Waiting.NEXT_ROTATION, Waiting.OVERLAP, Waiting.SOAK, Waiting.WINDOW})
 BUSY = timedelta(seconds=5)  # whoever holds a target holds it for seconds, and may have died
 SHORTEST = timedelta(seconds=1)  # a time that has come already must not make a tight loop
+ASKING = 4  # of one policy's queue may ask for their turn at the same time
 ROWS_FOR_A_PERSON = 5  # of the table: the seconds that are for servers to catch up
 
 
@@ -152,7 +153,7 @@ def next_entry(
             again = max(until or now + pace.blocked, now + SHORTEST)
             return Entry(min(again, now + pace.furthest - SPREAD), HELD_BACK[waiting])
         case Rest():
-            ends = max(_end_of(ending, target, pace), now + SHORTEST)
+            ends = max(end_of(ending, target, pace), now + SHORTEST)
             return Entry(min(ends, _resync(target, now, pace)), State.RESTING)
         case Blocked():
             return Entry(now + min(pace.blocked, pace.resync) * (1 - 0.1 * spread), State.BLOCKED)
@@ -173,7 +174,7 @@ def needs_a_person(error: RotatorError) -> bool:
     return isinstance(error, RefusedError | InvariantError | ConfigError)
 
 
-def _end_of(rest: Rest, target: Target, pace: Pace) -> datetime:
+def end_of(rest: Rest, target: Target, pace: Pace) -> datetime:
     """Return when the rest ends for this target; far away where only somebody's act ends it."""
     if rest.until is None:
         return datetime.max.replace(tzinfo=UTC)

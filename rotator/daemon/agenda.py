@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from rotator.core.actions import Waiting
 from rotator.core.agenda import (
+    ASKING,
     SHORTEST,
     Entry,
     Remembered,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 TROUBLED = frozenset({State.BLOCKED, State.FAILING, State.PARKED})
 IN_QUEUE = frozenset({State.QUEUED, State.STOPPED})
 WILL_ASK = frozenset({Waiting.WINDOW.value, Waiting.NEXT_ROTATION.value})  # what those rest for whose turn may come
-ASKING = 4  # of one policy's queue at the same time
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
