@@ -37,6 +37,7 @@ COMMANDS = {
     "adopt": Row("rotator.cli.act", "adopt", "Take over the secret that an app has, without rotating it."),
     "pause": Row("rotator.cli.control", "pause", "Have targets left as they are until they are resumed."),
     "resume": Row("rotator.cli.control", "resume", "Let what was paused, or all that is held back, go on."),
+    "simulate": Row("rotator.cli.simulate", "simulate", "Say what this fleet costs of Okta's rate limit over a year."),
     "policy": Row("rotator.cli.policy", "policy", "Print the least rights that this configuration needs."),
     "doctor": Row("rotator.cli.doctor", "doctor", "Say why Okta refuses a client, and what mends it."),
     "config": Row("rotator.cli.config", "config", "Check, show or begin a configuration."),

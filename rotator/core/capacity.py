@@ -208,7 +208,7 @@ class _Play:
             return
         until = max(self._scene.second(answer.until), at + 1) if answer.until else self._end
         if answer.alone:
-            life.ready = until
+            life.ready = course.opening(until) or until
             self._push(until, _Kind.DUE, who)
         else:
             self._hold_back(who, at, until)

@@ -88,7 +88,7 @@ def _about_policy(figures: PolicyFigures, whole: Figures) -> Iterator[Warned]:
             "two active for long",
             policy.name,
             f"policy `{policy.name}`: two secrets of {figures.two_active_of} are active for"
-            f" {_span(figures.two_active)}; `overlap` is {_span(policy.overlap)}",
+            f" {span(figures.two_active)}; `overlap` is {span(policy.overlap)}",
             "The old one is switched off in a window alone: it waits for one after a blackout, or for room.",
         )
 
@@ -106,7 +106,7 @@ def _small_windows(figures: PolicyFigures, whole: Figures) -> Warned:
         "window too small",
         policy.name,
         f"policy `{policy.name}`: {len(figures.too_small)} of {figures.openings} openings are over before all that fell"
-        f" into them has begun; the worst opens {worst.opens:%Y-%m-%d %H:%M} UTC for {_span(lasts)}: of {worst.fell}"
+        f" into them has begun; the worst opens {worst.opens:%Y-%m-%d %H:%M} UTC for {span(lasts)}: of {worst.fell}"
         f" {worst.left} wait for the next one. By {by_what} it holds {most}",
         "Give it more or longer `windows`" + (", or larger waves." if by_what == "`wave`" else "."),
     )
@@ -124,7 +124,7 @@ def _about_org(figures: OrgFigures, scene: Scene) -> Iterator[Warned]:
         )
 
 
-def _span(length: timedelta) -> str:
+def span(length: timedelta) -> str:
     """Return a length of time for people."""
     minutes = int(length.total_seconds()) // 60
     days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
