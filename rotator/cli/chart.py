@@ -47,7 +47,7 @@ class Bars:
     def top(self) -> int:
         """A round number that no bar exceeds."""
         most = max(1, *self.values, self.line or 0)
-        step = 10 ** max(0, math.floor(math.log10(most)))
+        step = int(10 ** max(0, math.floor(math.log10(most))))
         return next(step * part // 2 for part in range(2, 21) if step * part // 2 >= most)
 
 
@@ -76,11 +76,11 @@ def _panel(bars: Bars, top: int) -> Iterator[str]:
     for first, count in _runs(bars.dark):
         yield f'<rect class="d" x="{LEFT + first * wide:.1f}" y="{top}" width="{count * wide:.1f}" height="{PANEL}"/>'
     over = bars.line if bars.line is not None else bars.top
-    for name, chosen in (("b", lambda value: value <= over), ("o", lambda value: value > over)):
+    for name, beyond in (("b", False), ("o", True)):
         drawn = [
             f"M{LEFT + day * wide:.1f} {bottom}v-{value * scale:.1f}h{wide * 0.85:.2f}v{value * scale:.1f}z"
             for day, value in enumerate(bars.values)
-            if value and chosen(value)
+            if value and (value > over) is beyond
         ]
         if drawn:
             yield f'<path class="{name}" d="{"".join(drawn)}"/>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from rotator.app.observe import World
     from rotator.cli.findings import Finding
+    from rotator.cli.report import Report
     from rotator.core.model import Target
     from rotator.errors import RotatorError
     from rotator.settings import Settings
@@ -31,23 +33,47 @@ CHANGES = 2
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 0 if nothing is to be done, 1 on an error, 2 if something is."
 )
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the plan there, for `rotator apply`.",
+)
 @config_option
 @output_option
 @click.pass_obj
-def plan(invocation: Invocation, /, names: tuple[str, ...], *, detailed_exitcode: bool, output: str) -> int:
+def plan(
+    invocation: Invocation, /, names: tuple[str, ...], *, detailed_exitcode: bool, out: Path | None, output: str
+) -> int:
     """Say what `rotator reconcile` would do first, why, and what follows; change nothing.
 
     Where that depends on it, the value in Vault is tried at the token endpoint. What a policy that observes would do,
     if it were let, is told as well.
+
+    With --out the plan is written down for `rotator apply`, which does just that: without secrets, for its owner alone.
     """
     settings = invocation.settings()
     reports = carry_on(invocation, settings, names, output=output, dry_run=True).reports
+    if out is not None:
+        _write(out, reports, settings)
     code = tell(reports, output=output, command="plan")
     if not detailed_exitcode:
         return code
     if any(each.exit_code not in {0, 4} for each in reports):
         return 1
     return CHANGES if any(each.result is Result.PLANNED for each in reports) else 0
+
+
+def _write(file: Path, reports: Sequence[Report], settings: Settings) -> None:
+    """Write the plan down, and say what is in it."""
+    from datetime import UTC, datetime
+
+    from rotator.cli.plan_file import write_plan
+
+    count = write_plan(file, reports, settings, datetime.now(UTC))
+    unseen = sum(each.outcome is None or each.outcome.seen is None for each in reports)
+    beside = f"; {unseen} could not be looked at and are not in it" if unseen else ""
+    click.echo(f"rotator: {file} has {count} step{'s' * (count != 1)} for `rotator apply`{beside}", err=True)
 
 
 @click.command()

@@ -29,6 +29,7 @@ COMMANDS = {
     "rotate": Row("rotator.cli.act", "rotate", "Rotate targets now, to promoted and verified."),
     "reconcile": Row("rotator.cli.act", "reconcile", "Carry on every target that has something due, once; for cron."),
     "plan": Row("rotator.cli.look", "plan", "Say what reconcile would do, and why; changes nothing."),
+    "apply": Row("rotator.cli.apply", "apply", "Carry out a plan that was written to a file, if it still holds."),
     "status": Row("rotator.cli.look", "status", "Show each target: its secret, its age, what comes next."),
     "verify": Row("rotator.cli.look", "verify", "Prove that the secret in Vault is the one that Okta accepts."),
     "history": Row("rotator.cli.history", "history", "Tell what was done to a target, rotation by rotation."),
