@@ -16,6 +16,7 @@ from sqlalchemy import delete, select
 from rotator.adapters.store_schema import target
 from rotator.adapters.store_sql import now, put
 from rotator.core.agenda import Entry, LastLook, Remembered, State
+from rotator.core.foresight import Step
 from rotator.core.model import Proof, ProofLevel
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class StoreMemory:
             return now(connection), connection.execute(query).mappings().all()
 
         self._asked_at, rows = await self._store.read(read)
-        return tuple(_remembered(row) for row in rows)
+        return tuple([_remembered(row) for row in rows])
 
     async def remember(self, what: Sequence[Remembered]) -> None:
         """Write these anew, all or none."""
@@ -93,6 +94,7 @@ def _columns(what: Remembered) -> dict[str, Any]:
 
 
 def _columns_of_look(last: LastLook | None) -> dict[str, Any]:
+    step = last and last.step
     return {
         "looked_at": last and last.at,
         "result": last.result if last else "",
@@ -105,6 +107,10 @@ def _columns_of_look(last: LastLook | None) -> dict[str, Any]:
         "planned": last.planned if last else "",
         "rotated_before": bool(last and last.rotated_before),
         "unreached": bool(last and last.unreached),
+        "step": step and step.name,
+        "step_secret": step and step.secret,
+        "step_why": step and step.why,
+        "vault_version": last and last.vault_version,
     }
 
 
@@ -144,6 +150,8 @@ def _last_look(row: RowMapping) -> LastLook:
         rotated_before=row["rotated_before"],
         unreached=row["unreached"],
         proof=_proof(row),
+        step=Step(row["step"], row["step_secret"], row["step_why"] or "") if row["step"] else None,
+        vault_version=row["vault_version"],
     )
 
 

@@ -147,12 +147,12 @@ def _known(settings: Settings) -> tuple[Sequence[Target], dict[str, Remembered],
     import asyncio
     from collections import Counter
 
-    from rotator.cli.session import open_state_for_a_command
     from rotator.core.selection import targets_of
     from rotator.errors import ConfigError
+    from rotator.wiring_state import open_memory
 
     async def read() -> tuple[Sequence[Target], dict[str, Remembered]]:
-        async with open_state_for_a_command(settings) as state:
+        async with open_memory(settings) as state:
             targets = targets_of(settings, await state.roster.members()) if settings.selections else settings.targets
             return targets, {each.name: each for each in await state.memory.recall()}
 

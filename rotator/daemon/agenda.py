@@ -26,7 +26,7 @@ from rotator.core.agenda import (
     Entry,
     Remembered,
     State,
-    digest_of,
+    digests_of,
     is_due,
     next_entry,
     next_turn,
@@ -76,7 +76,7 @@ class Agenda:
         """Replace the targets; of those who are new here, `remembered` has what others know."""
         pulse, memories = self._pulse, remembered or {}
         known, entries = pulse.targets, pulse.entries
-        digests = {target.name: digest_of(target) for target in targets}
+        digests = digests_of(targets)
         last = {name: each.last for name, each in memories.items() if each.last is not None} | pulse.last
         pulse.targets = {target.name: target for target in targets}
         pulse.entries = {

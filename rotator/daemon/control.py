@@ -209,7 +209,7 @@ class Control:
         await say({"kind": DAEMON, **_daemon(vitals), "brake": held})
         shown = vitals.targets() if targets is None else [vitals.target(each.name) for each in targets]
         for one in shown:
-            await say({"kind": TARGET, **_standing(one)})
+            await say({"kind": TARGET, **standing(one)})
         return 0
 
     async def _pause(self, request: Request, peer: Peer, say: Say) -> int:
@@ -361,7 +361,7 @@ def _daemon(vitals: Vitals) -> dict[str, Any]:
     }
 
 
-def _standing(one: TargetVitals) -> dict[str, Any]:
+def standing(one: TargetVitals) -> dict[str, Any]:
     """Tell how a target stands, as far as the daemon knows without looking."""
     last = one.last
     made = last.secret_created if last else None
