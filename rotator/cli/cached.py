@@ -2,18 +2,17 @@
 
 * Each target is told as it was at the daemon's last look at it, and how old that is; what has fallen due since, as due.
 * Of whom nothing is remembered, or whose configuration has changed since, nothing is told but that.
-* It is read as long as the process lasts, and no longer: nothing that it makes needs to be collected.
 """
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from rotator.cli.heap import uncollected
 from rotator.cli.output import print_json, print_lines, print_table
 from rotator.cli.report import VERSION, age, moment, names_of
 from rotator.cli.results import Result, exit_code
@@ -65,6 +64,7 @@ class Said:
     next: str = ""
 
 
+@uncollected()
 def plan(invocation: Invocation, names: Sequence[str], *, output: str) -> list[Said]:
     """Print what would be done, as far as that is remembered, and return it."""
     now = datetime.now(UTC)
@@ -92,6 +92,7 @@ def code_of(told: Sequence[Said], *, detailed: bool) -> int:
     return 2 if any(each.result is Result.PLANNED for each in told) else 0
 
 
+@uncollected()
 def status(invocation: Invocation, names: Sequence[str], *, output: str) -> int:
     """Print how each target stood, in the words of the daemon."""
     from rotator.cli import by_daemon
@@ -138,7 +139,6 @@ def _recall(settings: Settings, names: Sequence[str]) -> tuple[list[Recalled], B
             targets = targets_of(settings, await state.roster.members()) if settings.selections else settings.targets
             return targets, {each.name: each for each in await state.memory.recall()}, await state.brakes.brake()
 
-    gc.disable()
     targets, memory, brake = asyncio.run(read())
     chosen = find_targets(settings, names, among=targets) if names else targets
     digests = digests_of(chosen)

@@ -87,13 +87,15 @@ def simulate(invocation: Invocation, /, *, output: str, chart: Path | None, **ho
     Nothing is changed, and nobody is asked but, with --ask-okta, Okta for its limit.
     """
     from rotator.cli import simulate_told as told
+    from rotator.cli.heap import uncollected
     from rotator.cli.output import print_json
     from rotator.core.capacity import played
     from rotator.core.capacity_figures import figures_of
 
     settings = invocation.settings()
-    basis = _basis(invocation, settings, Wanted(**how))
-    figures = figures_of(played(basis.scene))
+    with uncollected():
+        basis = _basis(invocation, settings, Wanted(**how))
+        figures = figures_of(played(basis.scene))
     if chart is not None:
         _write(chart, told.svg_of(figures))
     if output == "json":

@@ -17,7 +17,7 @@ import hashlib
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rotator.core import backoff
 from rotator.core.actions import Blocked, Rest, Waiting
@@ -210,7 +210,7 @@ def _names(kind: type) -> tuple[str, ...] | None:
 
 def _spelled(value: object, known: dict[int, str]) -> str:
     """Return a value in full, sets in order: their own order differs from process to process."""
-    kind = type(value)
+    kind: type[Any] = type(value)
     if kind is str or value is None:
         return repr(value)
     if (names := _names(kind)) is not None:
