@@ -16,8 +16,7 @@ import enum
 import hashlib
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rotator.core import backoff
 from rotator.core.actions import Blocked, Rest, Waiting
@@ -38,6 +37,7 @@ AT_A_TIME = frozenset({Waiting.NEXT_ROTATION, Waiting.OVERLAP, Waiting.SOAK, Wai
 BUSY = timedelta(seconds=5)  # whoever holds a target holds it for seconds, and may have died
 SHORTEST = timedelta(seconds=1)  # a time that has come already must not make a tight loop
 ASKING = 4  # of one policy's queue may ask for their turn at the same time
+_FIELDS: dict[type, tuple[str, ...] | None] = {}  # of each kind of value that was spelled out
 ROWS_FOR_A_PERSON = 5  # of the table: the seconds that are for servers to catch up
 
 
@@ -202,15 +202,16 @@ def _resync(target: Target, now: datetime, pace: Pace) -> datetime:
     return next_turn(target.name, now, pace.resync)
 
 
-@cache
 def _names(kind: type) -> tuple[str, ...] | None:
     """Return the names of a dataclass's fields; None if it is none."""
-    return tuple(each.name for each in fields(kind)) if is_dataclass(kind) else None
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple([each.name for each in fields(kind)]) if is_dataclass(kind) else None
+    return _FIELDS[kind]
 
 
 def _spelled(value: object, known: dict[int, str]) -> str:
     """Return a value in full, sets in order: their own order differs from process to process."""
-    kind: type[Any] = type(value)
+    kind = type(value)
     if kind is str or value is None:
         return repr(value)
     if (names := _names(kind)) is not None:
