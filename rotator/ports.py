@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime, timedelta
 
     from rotator.core.admission import Admission, Brake, Wish
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rotator.core.changes import Heard
     from rotator.core.diagnosis.evidence import Answer, Asked, Document, Traces
     from rotator.core.history import Deed, Ended, Place, Row
+    from rotator.core.hooks import HookResult, Occasion
+    from rotator.core.last_use import Holding, Requests
     from rotator.core.model import (
         App,
         AppId,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from rotator.core.preflight_facts import Handshake, MountDefaults, NoTls, ServerMetadata, TokenLife, VaultHealth
     from rotator.core.secret_value import SecretFields, SecretValue
     from rotator.core.selection import Member
+    from rotator.core.usage import Refusals, UsageLog
     from rotator.errors import RotatorError
 
 
@@ -110,6 +113,50 @@ class OktaLog(Protocol):
         Each change at least once, in no particular order. A cursor that is not taken any more counts as none.
         `RefusedError` where we may not read the log.
         """
+        ...
+
+    async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+        """Return who asked for tokens as this client since then: with the old secret's hash, and all that were refused.
+
+        `current` is the hash of the secret in use, by which the log shows that it tells hashes at all. Two queries at
+        most; what does not fit into their answers is told as missing. `RefusedError` where we may not read the log.
+        """
+        ...
+
+    async def refusals(self, clients: Collection[str], cursor: str | None, since: datetime) -> Refusals:
+        """Return others' token requests that were refused for their secret, since the cursor; without one, since then.
+
+        Of these clients, by app id or client id; of any, where there are none. Each at least once, in no particular
+        order. A cursor goes with the clients that it was given for; one that is not taken any more counts as none.
+        `RefusedError` where we may not read the log, or may not ask it so.
+        """
+        ...
+
+
+class ClientLog(Protocol):
+    """Who uses which secret, as the System Log of one org has it (contracts: Okta 4.3). One query for each call."""
+
+    async def of_clients(self, apps: Sequence[App], since: datetime, *, refused: bool = False) -> Requests:
+        """Return the last token requests of these clients; of those refused for their secret only, if so said.
+
+        `RefusedError` where we may not read the log.
+        """
+        ...
+
+    async def of_hashes(self, hashes: Sequence[str], since: datetime) -> Requests:
+        """Return the last token requests with the secrets of these hashes, likewise."""
+        ...
+
+
+class Notebook(Protocol):
+    """What was found of the secrets of one org's apps, so that nobody asks twice. No values and no hashes in it."""
+
+    def recall(self) -> Mapping[AppId, Holding]:
+        """Return the last answer about each app."""
+        ...
+
+    def open(self) -> AbstractContextManager[Callable[[Holding], None]]:
+        """Return what writes an answer down at once, while the context lasts; `BusyError` if another process does."""
         ...
 
 
@@ -248,6 +295,14 @@ class KvStore(Protocol):
 
     async def destroy(self, path: KvPath, versions: Sequence[int]) -> None:
         """Destroy versions by number. Idempotent."""
+        ...
+
+
+class Hooks(Protocol):
+    """What is run after a promotion (configuration: `hooks`)."""
+
+    async def run(self, name: str, occasion: Occasion) -> HookResult:
+        """Run the hook of that name once; it is told references, never values. It never raises for what it does."""
         ...
 
 

@@ -22,6 +22,7 @@ from rotator.app.observe import World
 from rotator.errors import RotatorError
 from rotator.settings import AppRoleAuth, JwtAuth, KubernetesAuth, PrivateKeyJwtAuth, SswsAuth, TokenAuth
 from rotator.settings.places import lease_directory
+from rotator.wiring_hooks import open_hooks
 from rotator.wiring_state import StatePlace, file_leases
 
 if TYPE_CHECKING:
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
     from rotator.adapters.okta_log import OktaSystemLog
     from rotator.adapters.vault_connection import Auth, VaultConnection
     from rotator.adapters.vault_kv import VaultKv
+    from rotator.app.discover import Registry
     from rotator.app.doctor import Clinic, OrgSide
     from rotator.app.preflight import OrgWay, VaultWay, Ways
     from rotator.core.model import Target
-    from rotator.ports import Clock, Engine, Leases, OktaAdmin, OwnPlace, Progress, Roster, TokenEndpoint
+    from rotator.ports import ClientLog, Clock, Engine, Leases, OktaAdmin, OwnPlace, Progress, Roster, TokenEndpoint
     from rotator.settings import Org, Settings, Vault
     from rotator.wiring_state import State
 
@@ -52,6 +54,7 @@ class _OrgPorts:
 
     okta: OktaAdmin
     log: OktaSystemLog
+    usage: ClientLog
     tokens: TokenEndpoint
     way: OrgWay
     close: tuple[Close, ...]
@@ -90,6 +93,7 @@ class Worlds:
         self._warn = warn
         self._sleep = sleep
         self._mint = RandomMint()
+        self._hooks = open_hooks(settings, clock)
         self.state = state
         self.roster: Roster = state.roster if state else PassingRoster()
         self._orgs: dict[str, _OrgPorts] = {}
@@ -110,12 +114,24 @@ class Worlds:
             progress=self._progress,
             gate=self._gate,
             journal=self._journal,
+            hooks=self._hooks,
             actor=self.state.owner if self.state else "rotator",
         )
 
     def okta_of(self, alias: str) -> OktaAdmin:
         """Return the apps of an org; `ConfigError` if it cannot even be tried."""
         return self._org(alias).okta
+
+    def registry(self, alias: str) -> Registry:
+        """Return the ports for the inventory of an org; `ConfigError` if it cannot even be tried."""
+        from rotator.adapters.notebook import FileNotebook
+        from rotator.app.discover import Registry
+        from rotator.settings.places import inventory_directory
+
+        org, ports = self._settings.orgs[alias], self._org(alias)
+        notebook = FileNotebook(inventory_directory(), urlsplit(org.url).netloc)
+        window = ports.way.access.window
+        return Registry(org.host, ports.okta, ports.usage, notebook, window, self.clock)
 
     def ways(self) -> Ways:
         """Return how the pre-flight reaches what it looks at: over the connections that everything else uses."""
@@ -191,6 +207,7 @@ class Worlds:
             if self._settings.vaults[alias] != settings.vaults.get(alias):
                 left.push_async_callback(self._vaults.pop(alias).aclose)
         self._settings = settings
+        self._hooks = open_hooks(settings, self.clock)
         if self.state:
             self.state.follow(settings)
         else:
@@ -222,6 +239,7 @@ class Worlds:
         from rotator.adapters.handshake import TlsHandshake
         from rotator.adapters.okta_access import OktaOwnAccess
         from rotator.adapters.okta_admin import OktaSdkAdmin
+        from rotator.adapters.okta_last_use import OktaClientLog
         from rotator.adapters.okta_log import OktaSystemLog
         from rotator.adapters.okta_pace import OktaPace
         from rotator.adapters.okta_session import OktaSession
@@ -238,7 +256,7 @@ class Worlds:
         )
         signs = isinstance(org.auth, PrivateKeyJwtAuth)
         way = OrgWay(OktaOwnAccess(session), admin, log, handshakes, org.rate_share, signs)
-        ports = _OrgPorts(admin, log, tokens, way, (session.aclose, tokens.aclose))
+        ports = _OrgPorts(admin, log, OktaClientLog(session), tokens, way, (session.aclose, tokens.aclose))
         self._closing.push_async_callback(ports.aclose)
         return ports
 

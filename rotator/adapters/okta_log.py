@@ -10,21 +10,36 @@
 * Changes are polled: without an end, ascending, so in the order of persistence, in which nothing comes late. The
   cursor is the `next` link, without its host; there is one after an empty page too (contracts: Okta 4.4).
 * Traces are one page: what did not fit into it is told as missing. Of a hash nothing is said but that it stands there.
+* A token request's actor is the client, whoever sent it. Ours are told by our User-Agent, with a service app as well.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from rotator.adapters.okta_connection import USER_AGENT_PREFIX
+from rotator.adapters import okta_usage
+from rotator.adapters.okta_events import (
+    address_of,
+    agent_of,
+    hashes_of,
+    inner,
+    is_by_us,
+    names,
+    names_of_actor,
+    names_of_apps,
+    published,
+    stamp,
+)
 from rotator.core.changes import Change, Heard
 from rotator.core.diagnosis.evidence import Trace, Traces
+from rotator.core.usage import Refusals, UsageLog
 from rotator.errors import InvariantError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection
 
     from rotator.adapters.okta_answers import Page
     from rotator.adapters.okta_session import OktaSession
@@ -38,6 +53,7 @@ CHANGED = (
     'or eventType eq "app.oauth2.invalid_client_credentials"'
 )
 MOST_PAGES = 10  # at a time; the next poll goes on from there
+USAGE_PAGES = 3  # of one client's requests: whoever uses the old secret stands on the first
 LARGEST_PAGE = 1000
 LIFECYCLE = "app.oauth2.credentials.lifecycle"
 GRANTS = ("app.oauth2.token.grant", "app.oauth2.as.token.grant")
@@ -54,8 +70,8 @@ class OktaSystemLog:
         """Say whether the last deactivation of that secret was our own act."""
         query = urlencode(
             {
-                "since": _stamp(secret.changed - EITHER_SIDE),
-                "until": _stamp(secret.changed + EITHER_SIDE),
+                "since": stamp(secret.changed - EITHER_SIDE),
+                "until": stamp(secret.changed + EITHER_SIDE),
                 "filter": f'eventType eq "{DEACTIVATED}"',
                 "sortOrder": "DESCENDING",
                 "limit": "1000",
@@ -63,8 +79,8 @@ class OktaSystemLog:
         )
         page = await self._session.read(lambda client: client.fetch(f"/api/v1/logs?{query}"))
         events = self._events(page.document)
-        named = [event for event in events if _names(event, {secret.id, secret.hash})]
-        likely = [event for event in events if _names(event, {app.id, app.client_id})]
+        named = [event for event in events if names(event, {secret.id, secret.hash})]
+        likely = [event for event in events if names(event, {app.id, app.client_id})]
         last = next(iter(named or likely), None)
         return last is not None and self._is_ours(last)
 
@@ -75,8 +91,7 @@ class OktaSystemLog:
                 return await self._polled(cursor)
             except RefusedError:
                 pass  # what it answers to a cursor that it took once is not documented; without one we shall see
-        query = urlencode({"since": _stamp(since), "filter": CHANGED, "sortOrder": "ASCENDING", "limit": "1000"})
-        return await self._polled(f"/api/v1/logs?{query}", continued=cursor is None)
+        return await self._polled(_ascending(CHANGED, since), continued=cursor is None)
 
     async def traces(self, app: App, value: SecretValue, since: datetime) -> Traces:
         """Return what became of the app's secrets, and who else was seen with that value."""
@@ -89,40 +104,81 @@ class OktaSystemLog:
         kinds = " or ".join(f'eventType sw "{kind}"' for kind in GRANTS)
         return await self._traces(f"({kinds}) and ({clients})", app, since)
 
+    async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+        """Return who asked for tokens as this client since then: with the old secret, and all that were refused."""
+        events, whole = await self._newest_first(okta_usage.uses(app, old), since)
+        requests = okta_usage.requests_of(events, ours=lambda event: self._is_ours(event) or is_by_us(event))
+        calibrated_at = await self._last_grant(app, current, since)
+        return UsageLog(requests.told, calibrated_at, whole=whole and not requests.unreadable)
+
+    async def refusals(self, clients: Collection[str], cursor: str | None, since: datetime) -> Refusals:
+        """Return others' token requests that were refused for their secret, since the cursor or that time."""
+        if cursor is not None:
+            with suppress(RefusedError):  # as above
+                return await self._refused(cursor)
+        return await self._refused(_ascending(okta_usage.refusals(clients), since))
+
+    async def _newest_first(self, wanted: str, since: datetime) -> tuple[list[Any], bool]:
+        """Return what the first pages have, and whether there are no more."""
+        address = _descending(wanted, since, LARGEST_PAGE)
+        events: list[Any] = []
+        for _ in range(USAGE_PAGES):
+            page = await self._page(address)
+            events += self._listed(page.document)
+            if page.next_link is None or not page.document:
+                return events, True
+            address = self._within_the_org(page.next_link)
+        return events, False
+
+    async def _last_grant(self, app: App, current: str, since: datetime) -> datetime | None:
+        """Return when a token was last got with the secret in use, as far as the log tells which one was used."""
+        page = await self._page(_descending(okta_usage.grants(app, current), since, 1))
+        shown = [event for event in self._listed(page.document) if isinstance(event, dict)]
+        return next((published(event) for event in shown if current in hashes_of(event)), None)
+
     async def _traces(self, wanted: str, app: App, since: datetime) -> Traces:
-        asked = {"since": _stamp(since), "filter": wanted, "sortOrder": "DESCENDING", "limit": str(LARGEST_PAGE)}
-        page = await self._page(f"/api/v1/logs?{urlencode(asked)}")
+        page = await self._page(_descending(wanted, since, LARGEST_PAGE))
         events = [event for event in self._listed(page.document) if isinstance(event, dict)]
         return Traces(tuple(self._trace(event, app) for event in events), whole=len(events) < LARGEST_PAGE)
 
     def _trace(self, event: dict[str, Any], app: App) -> Trace:
-        kind, outcome, actor = str(event.get("eventType")), _inner(event, "outcome"), _inner(event, "actor")
-        names = [name for name in (actor.get("alternateId"), actor.get("id")) if isinstance(name, str)]
+        kind, outcome, actor = str(event.get("eventType")), inner(event, "outcome"), inner(event, "actor")
+        who = [name for name in (actor.get("alternateId"), actor.get("id")) if isinstance(name, str)]
         lifecycle, failed = kind.startswith(LIFECYCLE), outcome.get("result") == "FAILURE"
-        others = not lifecycle and not failed and {app.id, app.client_id}.isdisjoint(names)
+        others = not lifecycle and not failed and {app.id, app.client_id}.isdisjoint(who)
         return Trace(
             at=datetime.fromisoformat(str(event.get("published"))),
-            ours=self._is_ours(event) or _is_by_us(event),
+            ours=self._is_ours(event) or is_by_us(event),
             deletion=kind == f"{LIFECYCLE}.delete" and not failed,
-            hashes=frozenset(_hashes(event)),
-            client=next(iter(names), None) if others else None,
-            who=_who(event),
+            hashes=frozenset(hashes_of(event)),
+            client=next(iter(who), None) if others else None,
+            who=f"{agent_of(event)} at {address_of(event)}",
             granted=kind.endswith(".access_token") and not failed and not others,
             refused=str(outcome.get("reason") or "") if failed and not lifecycle else "",
         )
 
     async def _polled(self, address: str, *, continued: bool = True) -> Heard:
-        found: list[Change] = []
+        events, address = await self._followed(address)
+        return Heard(tuple(_change(event) for event in events if not self._is_ours(event)), address, continued)
+
+    async def _refused(self, address: str) -> Refusals:
+        events, address = await self._followed(address)
+        found = (okta_usage.refusal_of(event, ours=self._is_ours(event) or is_by_us(event)) for event in events)
+        return Refusals(tuple(each for each in found if each is not None), address)
+
+    async def _followed(self, address: str) -> tuple[list[dict[str, Any]], str]:
+        """Return the events from there on, and where the next poll goes on."""
+        found: list[dict[str, Any]] = []
         for _ in range(MOST_PAGES):
             page = await self._page(address)
             events = self._listed(page.document)
-            found += [_change(event) for event in events if isinstance(event, dict) and not self._is_ours(event)]
+            found += [event for event in events if isinstance(event, dict)]
             if page.next_link is None:
                 break
             address = self._within_the_org(page.next_link)
             if not events:
                 break
-        return Heard(tuple(found), address, continued)
+        return found, address
 
     async def _page(self, address: str) -> Page:
         return await self._session.read(lambda client: client.fetch(address))
@@ -149,70 +205,24 @@ class OktaSystemLog:
     def _is_ours(self, event: dict[str, Any]) -> bool:
         us = self._session.our_client_id
         if us is not None:
-            actor = _inner(event, "actor")
-            return us in {actor.get("id"), actor.get("alternateId")}
-        return _is_by_us(event)
+            return us in names_of_actor(event)
+        return is_by_us(event)
 
 
-def _is_by_us(event: dict[str, Any]) -> bool:
-    agent = _inner(_inner(event, "client"), "userAgent").get("rawUserAgent")
-    return isinstance(agent, str) and agent.startswith(USER_AGENT_PREFIX)
+def _ascending(wanted: str, since: datetime) -> str:
+    asked = {"since": stamp(since), "filter": wanted, "sortOrder": "ASCENDING", "limit": str(LARGEST_PAGE)}
+    return f"/api/v1/logs?{urlencode(asked)}"
 
 
-def _who(event: dict[str, Any]) -> str:
-    client = _inner(event, "client")
-    return f"{_inner(client, 'userAgent').get('rawUserAgent')} at {client.get('ipAddress')}"
-
-
-def _hashes(event: dict[str, Any]) -> Iterator[str]:
-    """Yield what the event has under the name of a client secret, which is a hash."""
-    targets = event.get("target")
-    details = [_inner(target, "detailEntry") for target in targets or () if isinstance(target, dict)]
-    for fields in (*details, _inner(_inner(event, "debugContext"), "debugData")):
-        for name, text in fields.items():
-            if name.lower() == "clientsecret" and isinstance(text, str):
-                yield text
+def _descending(wanted: str, since: datetime, limit: int) -> str:
+    asked = {"since": stamp(since), "filter": wanted, "sortOrder": "DESCENDING", "limit": str(limit)}
+    return f"/api/v1/logs?{urlencode(asked)}"
 
 
 def _change(event: dict[str, Any]) -> Change:
-    names = frozenset(_names_of_apps(event.get("target")))
-    return Change(str(event.get("uuid")), str(event.get("eventType")), str(event.get("published")), names)
-
-
-def _names_of_apps(targets: object) -> Iterator[str]:
-    """Yield app ids and client ids, wherever the targets of an event have them."""
-    for target in targets if isinstance(targets, list) else ():
-        if not isinstance(target, dict):
-            continue
-        details = {key.lower(): value for key, value in _inner(target, "detailEntry").items()}
-        for name in (target.get("id"), target.get("alternateId"), details.get("clientid")):
-            if isinstance(name, str):
-                yield name
+    found = frozenset(names_of_apps(event))
+    return Change(str(event.get("uuid")), str(event.get("eventType")), str(event.get("published")), found)
 
 
 def _succeeded(event: dict[str, Any]) -> bool:
-    return event.get("eventType") == DEACTIVATED and _inner(event, "outcome").get("result") == "SUCCESS"
-
-
-def _names(event: dict[str, Any], names: set[str]) -> bool:
-    return not names.isdisjoint(_strings([event.get("target"), event.get("debugContext")]))
-
-
-def _strings(node: object) -> Iterator[str]:
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, dict):
-        for value in node.values():
-            yield from _strings(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _strings(value)
-
-
-def _inner(item: dict[str, Any], name: str) -> dict[str, Any]:
-    value = item.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return event.get("eventType") == DEACTIVATED and inner(event, "outcome").get("result") == "SUCCESS"

@@ -12,14 +12,29 @@ from typing import TYPE_CHECKING, assert_never
 from rotator.core import actions as do
 from rotator.core.facts import Facts
 from rotator.core.history import Upshot
-from rotator.core.model import Order, OrderMode, ProofLevel, RetiringMode, Staging, StagingState
+from rotator.core.hooks import Occasion
+from rotator.core.model import (
+    HooksDue,
+    Order,
+    OrderMode,
+    ProofLevel,
+    Removal,
+    RetiringMode,
+    RotationId,
+    SecretId,
+    StagingState,
+)
 from rotator.core.records import consumer_fields, staging_fields, with_made
-from rotator.errors import RefusedError, UnknownOutcomeError
+from rotator.core.usage import Usage, told, unreadable, weigh
+from rotator.errors import RefusedError, UnavailableError, UnknownOutcomeError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rotator.app.observe import View, World
-    from rotator.core.model import KvPath, OktaSecret, Reason, SecretId, Snapshot
+    from rotator.core.model import KvPath, OktaSecret, Reason, Snapshot, Staging
     from rotator.core.secret_value import SecretFields, SecretValue
+    from rotator.core.usage import Evidence
 
 
 async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -> Upshot:  # noqa: PLR0912
@@ -34,6 +49,8 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
             return await _verify(seen, view, world, value, whose=whose)
         case do.AskLog(secret):
             return Upshot(await _ask_log(seen, view, world, secret))
+        case do.AskUsage(secret, current, left):
+            return await _ask_usage(seen, view, world, secret, current, left)
         case do.Promote(candidate):
             return await _promote(seen, view, world, candidate)
         case do.CloseStaging():
@@ -63,6 +80,10 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
             await world.okta.delete_secret(seen.target.app_id, secret_id)
             view.secret_gone(secret_id)
             return Upshot(f"{secret_id} is gone")
+        case do.Copy(place):
+            return await _copy(seen, world, place)
+        case do.RunHook(name):
+            return await _run_hook(seen, view, world, name)
     assert_never(action)
 
 
@@ -72,7 +93,7 @@ def forget(action: do.Effect, view: View) -> None:
         case do.Create() | do.Activate() | do.Deactivate() | do.Delete():
             view.okta_changed()
             view.staging_changed()
-        case do.Verify() | do.AskLog():
+        case do.Verify() | do.AskLog() | do.AskUsage():
             return
         case _:
             view.staging_changed()
@@ -153,6 +174,34 @@ async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret)
     return f"{secret.id} was switched off by {'us' if ours else 'somebody else'}"
 
 
+async def _ask_usage(
+    seen: Snapshot, view: View, world: World, secret: OktaSecret, current: OktaSecret, left: datetime
+) -> Upshot:
+    """Weigh what the log has; one that may not be read is evidence of nothing."""
+    assert seen.app
+    try:
+        log = await world.log.usage(seen.app, old=secret.hash, current=current.hash, since=left)
+    except RefusedError as refusal:
+        evidence = unreadable(str(refusal))
+    except UnavailableError as outage:
+        if seen.target.policy.usage is not Usage.OFF:
+            raise  # it is asked again: what it has to say may stop us
+        evidence = unreadable(str(outage))
+    else:
+        off, theirs = None if secret.active else secret.changed, world.clock.now() - seen.clock_ahead
+        evidence = weigh(log, old_hash=secret.hash, left=left, switched_off=off, now=theirs)
+    view.weighed(secret.id, evidence)
+    return Upshot(_said_of(secret, evidence))
+
+
+def _said_of(secret: OktaSecret, evidence: Evidence) -> str:
+    if evidence.failing:
+        return f"{secret.id} is missed: {told(evidence.failing)}"
+    if evidence.users:
+        return f"{secret.id} was used: {told(evidence.users)}"
+    return f"{secret.id}: {evidence.unproven or 'nobody has used it since it left'}"
+
+
 async def _promote(seen: Snapshot, view: View, world: World, candidate: OktaSecret) -> Upshot:
     """Make the candidate current. What was proven of it counts no more: what Vault now holds is proven again."""
     current, staged, app = seen.consumer.current, seen.staging, seen.app
@@ -190,20 +239,94 @@ def _retiring(seen: Snapshot, world: World, candidate: OktaSecret) -> tuple[Secr
 async def _close(seen: Snapshot, view: View, world: World) -> Upshot:
     """Close the record: empty it first, then destroy by number, so that a newer record is never touched."""
     staged = seen.staging
-    fulfilled = staged.order is not None and not any(
-        secret.id == staged.order.replace for secret in Facts(seen, world.clock.now()).matches
+    facts = Facts(seen, world.clock.now())
+    fulfilled = _fulfilled(facts)
+    in_use = facts.value is not None and facts.value == staged.value
+    due = (
+        HooksDue(staged.rotation_id, seen.target.hooks) if in_use and staged.rotation_id and seen.target.hooks else None
     )
-    empty = Staging(
+    empty = replace(
+        staged,
         state=StagingState.EMPTY,
-        version=staged.version,
+        value=None,
+        rotation_id=None,
         base_version=seen.consumer.latest,
-        made=staged.made,
-        paused=staged.paused,
+        base_hash=None,
+        reason=None,
+        staged_at=None,
         order=None if fulfilled else staged.order,
+        remove=_compromised(seen) if fulfilled else staged.remove,
+        approved=None if facts.promoted else staged.approved,
+        hooks=due if due and due.names else staged.hooks,
     )
     written = await _write_staging(seen, view, world, empty)
     await world.kv.destroy(seen.target.staging, (*staged.older, staged.version))
     return replace(written, detail="staging is empty, the staged value destroyed")
+
+
+def _fulfilled(facts: Facts) -> bool:
+    """Whether what was ordered is done: by this rotation, even if somebody went back since, or by anybody."""
+    order = facts.staging.order
+    if order is None:
+        return False
+    named = next((secret for secret in facts.matches if secret.id == order.replace), None)
+    return named is None or (facts.promoted and named.hash == facts.staging.base_hash)
+
+
+def _compromised(seen: Snapshot) -> Removal | None:
+    """Have a compromised secret removed that was replaced; of any other order nothing is left."""
+    staged, order = seen.staging, seen.staging.order
+    if order is None or order.mode is not OrderMode.COMPROMISED:
+        return staged.remove
+    changed = next((secret.changed for secret in seen.secrets if secret.id == order.replace), order.placed_at)
+    return Removal(order.replace, changed, order.placed_at, compromised=True)
+
+
+async def _copy(seen: Snapshot, world: World, place: int) -> Upshot:
+    """Lay what the first path holds over what is at another one."""
+    there, current, app = seen.others[place], seen.consumer.current, seen.app
+    destination = seen.target.also[place]
+    assert app
+    assert current
+    assert current.value
+    fields = consumer_fields(
+        there.current.fields if there.current else None,
+        destination.fields,
+        client_id=app.client_id,
+        value=current.value,
+        secret_id=current.secret_id or SecretId(""),
+        rotation_id=current.rotation_id or RotationId(""),
+        rotated_at=world.clock.now(),
+        retiring=(current.retiring_id, current.retiring_mode) if current.retiring_id else None,
+    )
+    return _wrote(destination.path, await world.kv.write(destination.path, fields, cas=there.latest))
+
+
+async def _run_hook(seen: Snapshot, view: View, world: World, name: str) -> Upshot:
+    """Run it, then note that it was: a crash between the two runs it once more."""
+    due, current = seen.staging.hooks, seen.consumer.current
+    assert due
+    assert current
+    assert seen.app
+    occasion = Occasion(
+        target=seen.target.name,
+        org=seen.target.org,
+        app_id=seen.target.app_id,
+        client_id=seen.app.client_id,
+        rotation=due.rotation,
+        path=seen.target.consumer,
+        version=current.number,
+        secret=current.secret_id,
+        promoted_at=current.created,
+    )
+    result = await world.hooks.run(name, occasion)
+    if not result.good:
+        view.hook_failed(name, result.detail)
+        return Upshot(f"{name} failed: {result.detail}")
+    left = tuple(it for it in due.names if it != name)
+    record = replace(seen.staging, hooks=HooksDue(due.rotation, left) if left else None)
+    await _write_staging(seen, view, world, record)
+    return Upshot(f"{name}: {result.detail}")
 
 
 async def _adopt(seen: Snapshot, world: World, secret: OktaSecret) -> Upshot:

@@ -9,10 +9,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from rotator.core.model import Consumer, Snapshot, Staging, StagingState
+from rotator.core.model import Consumer, HookTry, Snapshot, Staging, StagingState
 from rotator.core.records import UnreadableRecordError, read_consumer, read_staging
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rotator.core.model import (
         App,
         ConsumerVersion,
+        FieldNames,
         KvMetadata,
         KvPath,
         OktaSecret,
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
         SecretId,
         Target,
     )
+    from rotator.core.usage import Evidence
     from rotator.ports import (
         Clock,
         Gate,
+        Hooks,
         Journal,
         KvStore,
         Leases,
@@ -58,6 +61,7 @@ class World:
     progress: Progress
     gate: Gate
     journal: Journal
+    hooks: Hooks
     actor: str = "rotator"  # who acts, for the audit
 
 
@@ -92,8 +96,9 @@ class View:
         self._app: App | None = None
         self._secrets: dict[SecretId, OktaSecret] | None = None
         self._staging: Staging | None = None
-        self._consumer: KvMetadata | None = None
-        self._versions: dict[int, ConsumerVersion | None] = {}  # None: it cannot be read
+        self._paths = [Path(target.consumer, target.fields), *(Path(it.path, it.fields) for it in target.also)]
+        self._usage: dict[SecretId, Evidence] = {}
+        self._hooks_failed: dict[str, HookTry] = {}
         self._unreadable: str | None = None
         self._attempted_at: datetime | None = None
         self._fresh: RotationId | None = None
@@ -109,17 +114,20 @@ class View:
             await self._read_okta()
         if self._staging is None:
             self._staging = await self._read_staging()
-        self._consumer = await self._world.kv.read_metadata(self.target.consumer)
+        first, *others = [await self._consumer_path(path, self._staging) for path in self._paths]
         return Snapshot(
             target=self.target,
             app=self._app,
             secrets=tuple((self._secrets or {}).values()),
-            consumer=await self._consumer_path(self._staging),
+            consumer=first,
             staging=self._staging,
             proofs=dict(self.proofs),
             asked=dict(self.asked),
             attempted_at=self._attempted_at,
             told=self._told,
+            others=tuple(others),
+            usage=dict(self._usage),
+            hooks_failed=dict(self._hooks_failed),
             clock_ahead=self._world.okta.clock_ahead,
             unreadable=self._unreadable,
         )
@@ -157,10 +165,21 @@ class View:
 
     def proven(self, value_hash: str, proof: Proof) -> None:
         """Keep what a test request showed, and how many there were."""
-        self._tries[value_hash] = self._tries.get(value_hash, 0) + 1
-        self.proofs[value_hash] = replace(proof, tries=self._tries[value_hash])
+        self.proofs[value_hash] = replace(proof, tries=self._count(value_hash))
+
+    def weighed(self, secret: SecretId, evidence: Evidence) -> None:
+        """Keep what the log shows of a secret's use, and how often it was asked."""
+        self._usage[secret] = replace(evidence, tries=self._count(f"usage of {secret}"))
+
+    def hook_failed(self, name: str, detail: str) -> None:
+        """Keep that a hook did not do what it was for."""
+        self._hooks_failed[name] = HookTry(detail, self._count(f"hook {name}"))
 
     # ---------------------------------------------------------------------------------------------------
+
+    def _count(self, what: str) -> int:
+        self._tries[what] = self._tries.get(what, 0) + 1
+        return self._tries[what]
 
     async def _read_okta(self) -> None:
         if self._app is None:
@@ -184,36 +203,48 @@ class View:
         elif staging.rotation_id != self._fresh and staging.staged_at is not None:
             self._attempted_at = max(staging.staged_at, self._attempted_at or staging.staged_at)
 
-    async def _consumer_path(self, staging: Staging) -> Consumer:
-        known = self._consumer
+    async def _consumer_path(self, path: Path, staging: Staging) -> Consumer:
+        """Look at one path: its counter, its latest version, and its history where that can matter."""
+        known = await self._world.kv.read_metadata(path.at)
         if known is None or known.current == 0:
             return Consumer()
-        await self._read_versions([known.current], known)
-        if not self._nothing_to_explain(staging, known.current):
-            await self._read_versions(known.versions, known)
+        await path.read([known.current], known, self._world.kv)
+        if not self._nothing_to_explain(staging, path.versions.get(known.current)):
+            await path.read(known.versions, known, self._world.kv)
+        return path.consumer(known)
+
+    def _nothing_to_explain(self, staging: Staging, current: ConsumerVersion | None) -> bool:
+        if staging.state is not StagingState.EMPTY or current is None or current.value is None:
+            return False
+        secrets = (self._secrets or {}).values()
+        return bool(secrets) and all(secret.carries(current.value) for secret in secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A path that consumers read, and the versions of it that were read in this pass; None: it cannot be read."""
+
+    at: KvPath
+    names: FieldNames
+    versions: dict[int, ConsumerVersion | None] = field(default_factory=dict)
+
+    async def read(self, numbers: Iterable[int], known: KvMetadata, kv: KvStore) -> None:
+        """Read those of the versions that were not read yet."""
+        for number in numbers:
+            if number in self.versions or known.versions[number].deleted:
+                continue
+            version = await kv.read(self.at, number)
+            self.versions[number] = read_consumer(version, self.names) if version else None
+
+    def consumer(self, known: KvMetadata) -> Consumer:
+        """Return what is known of it now."""
+        lost = {number for number, version in self.versions.items() if version is None}
+        deleted = {number for number, info in known.versions.items() if info.deleted or number in lost}
         readable = {
-            number: version for number, version in self._versions.items() if number in known.versions and version
+            number: version for number, version in self.versions.items() if number in known.versions and version
         }
-        deleted = {number for number, info in known.versions.items() if info.deleted or self._lost(number)}
         return Consumer(
             latest=known.current,
             versions=tuple(readable[number] for number in sorted(readable.keys() - deleted)),
             unreadable=frozenset(deleted),
         )
-
-    async def _read_versions(self, numbers: Iterable[int], known: KvMetadata) -> None:
-        for number in numbers:
-            if number in self._versions or known.versions[number].deleted:
-                continue
-            version = await self._world.kv.read(self.target.consumer, number)
-            self._versions[number] = read_consumer(version, self.target.fields) if version else None
-
-    def _lost(self, number: int) -> bool:
-        return number in self._versions and self._versions[number] is None
-
-    def _nothing_to_explain(self, staging: Staging, latest: int) -> bool:
-        current = self._versions.get(latest)
-        if staging.state is not StagingState.EMPTY or current is None or current.value is None:
-            return False
-        secrets = (self._secrets or {}).values()
-        return bool(secrets) and all(secret.carries(current.value) for secret in secrets)

@@ -1,9 +1,10 @@
-"""What an operator leaves in a target's staging record: a pause, and its end.
+"""What an operator leaves in a target's staging record: a pause and its end, an approval, a secret that may go.
 
 * It lies in Vault, so that it outlives every process and the database; it is written by CAS, under the lease.
 * Everything else in the record is kept: a rotation in the middle stays there, and goes on from there.
 * What is so already is not written again; a pause that somebody else has set keeps that person's words.
 * A record that cannot be read is not written over.
+* An order that cannot be carried out is refused, and says why: it is judged by what is seen when it is given.
 * A target that is being worked on is waited for a while: a pass is short.
 """
 
@@ -15,8 +16,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rotator.app.observe import read_record
+from rotator.app.observe import View, read_record
+from rotator.app.rotate import carry_on
+from rotator.core.actions import Rest, Waiting
+from rotator.core.facts import Facts
 from rotator.core.history import Deed, Ended
+from rotator.core.model import Approval, Removal
 from rotator.core.records import staging_fields
 from rotator.core.requests import collected
 from rotator.errors import BusyError, ConfigError, ConflictError, RefusedError, RotatorError, UnknownOutcomeError
@@ -25,10 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from rotator.app.observe import World
-    from rotator.core.model import Staging, Target
+    from rotator.core.model import OktaSecret, Staging, Target
     from rotator.ports import Lease
 
     Sleep = Callable[[float], Awaitable[None]]
+    Change = Callable[[Staging], Staging]
 
 PATIENCE = timedelta(seconds=20)  # for whoever works on the target
 BETWEEN = 0.25  # seconds between two tries for the lease
@@ -50,22 +56,99 @@ class Pause:
         return self.before != self.now
 
 
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """An order that was written down, in one line for people."""
+
+    target: Target
+    detail: str
+
+
 async def pause(
     target: Target, world: World, *, reason: str = "", patience: timedelta = PATIENCE, sleep: Sleep = asyncio.sleep
 ) -> Pause:
     """Have the target left as it is until somebody resumes it. `reason` is for people; who and when are added."""
-    by = f"by {world.actor}, {world.clock.now():%Y-%m-%d %H:%M} UTC"
-    words = f"{reason} ({by})" if (reason := checked_reason(reason)) else by
-    async with _held(target, world, patience=patience, sleep=sleep) as lease:
-        return await _write(target, world, lease, step="Pause", paused=lambda before: before or words)
+    words = said_by(world, reason)
+
+    def paused(record: Staging) -> Staging:
+        return replace(record, paused=record.paused or words)
+
+    async with held(target, world, patience=patience, sleep=sleep) as lease:
+        found, now = await change(target, world, lease, step="Pause", reason=words, wanted=paused)
+        return Pause(target, found.paused, now.paused)
 
 
 async def resume(
     target: Target, world: World, *, patience: timedelta = PATIENCE, sleep: Sleep = asyncio.sleep
 ) -> Pause:
-    """Lift the target's pause."""
-    async with _held(target, world, patience=patience, sleep=sleep) as lease:
-        return await _write(target, world, lease, step="Resume", paused=lambda _: None)
+    """Lift the target's pause; a rollback that it came with is over, too."""
+
+    def resumed(record: Staging) -> Staging:
+        return replace(record, paused=None, rollback=None)
+
+    async with held(target, world, patience=patience, sleep=sleep) as lease:
+        found, now = await change(target, world, lease, step="Resume", reason="resumed", wanted=resumed)
+        return Pause(target, found.paused, now.paused)
+
+
+async def approve(
+    target: Target, world: World, *, patience: timedelta = PATIENCE, sleep: Sleep = asyncio.sleep
+) -> Ordered:
+    """Approve the rotation that waits for it; it begins at the next pass, in an open window."""
+    async with held(target, world, patience=patience, sleep=sleep) as lease:
+        outcome = await carry_on(target, world, dry_run=True)
+        if isinstance(outcome.ending, RotatorError):
+            raise outcome.ending
+        if not isinstance(outcome.ending, Rest) or outcome.ending.waiting is not Waiting.APPROVAL or not outcome.seen:
+            raise RefusedError(
+                f"nothing of {target.name} waits for approval",
+                code="not_needed",
+                hint=f"`rotator plan {target.name}` says what comes next.",
+            )
+        value = Facts(outcome.seen, world.clock.now()).value
+        approval = Approval(value.hash if value else "", world.clock.now())
+
+        def approved(record: Staging) -> Staging:
+            return replace(record, approved=approval)
+
+        await change(target, world, lease, step="Approve", reason=said_by(world), wanted=approved)
+        return Ordered(target, f"a new secret may be made: {outcome.ending.detail}")
+
+
+async def retire(
+    target: Target,
+    world: World,
+    *,
+    secret_id: str | None = None,
+    patience: timedelta = PATIENCE,
+    sleep: Sleep = asyncio.sleep,
+) -> Ordered:
+    """Have the old secret switched off at once, whatever is known of its use; it goes after the soak."""
+    async with held(target, world, patience=patience, sleep=sleep) as lease:
+        facts = await _facts(target, world)
+        named = [it.secret for it in facts.leaving if secret_id in {None, it.secret.id}]
+        on = [secret for secret in named if secret.active]
+        if not on:
+            raise _nothing_to_retire(facts, named, secret_id)
+        return await _have_removed(facts, on[0], world, lease, step="Retire")
+
+
+async def reclaim(
+    target: Target, world: World, secret_id: str, *, patience: timedelta = PATIENCE, sleep: Sleep = asyncio.sleep
+) -> Ordered:
+    """Have a secret removed that nobody told us about: switched off at once if it is on, gone after the soak."""
+    async with held(target, world, patience=patience, sleep=sleep) as lease:
+        facts = await _facts(target, world)
+        foreign = next((secret for secret in facts.foreign if secret.id == secret_id), None)
+        if foreign is None:
+            raise _not_foreign(facts, secret_id)
+        return await _have_removed(facts, foreign, world, lease, step="Reclaim")
+
+
+def said_by(world: World, reason: str = "") -> str:
+    """Return the reason with who gave it and when; `ConfigError` if it is no single short line."""
+    by = f"by {world.actor}, {world.clock.now():%Y-%m-%d %H:%M} UTC"
+    return f"{reason} ({by})" if (reason := checked_reason(reason)) else by
 
 
 def checked_reason(reason: str) -> str:
@@ -77,13 +160,100 @@ def checked_reason(reason: str) -> str:
 
 
 @asynccontextmanager
-async def _held(target: Target, world: World, *, patience: timedelta, sleep: Sleep) -> AsyncIterator[Lease]:
+async def held(target: Target, world: World, *, patience: timedelta, sleep: Sleep) -> AsyncIterator[Lease]:
     """Hold the target as soon as nobody else does."""
     gives_up = world.clock.now() + patience
     async with AsyncExitStack() as holding:
         while (lease := await _try(target, world, holding, last=world.clock.now() >= gives_up)) is None:
             await sleep(BETWEEN)
         yield lease
+
+
+async def change(
+    target: Target, world: World, lease: Lease, *, step: str, reason: str, wanted: Change
+) -> tuple[Staging, Staging]:
+    """Write what `wanted` makes of the record, on paper before and after; return it as it was, and as it is.
+
+    Nothing is written that is so already; an answer that leaves a doubt is looked into.
+    """
+    found = record = await read_intact(target, world)
+    for left in reversed(range(LOOKS)):
+        if wanted(record) == record:
+            break
+        await lease.confirm(target.settle)
+        try:
+            await _put(target, world, wanted(record), step=step, reason=reason)
+        except (ConflictError, UnknownOutcomeError):
+            if not left:
+                raise
+        else:
+            return found, wanted(record)
+        record = await read_intact(target, world)
+    return found, record
+
+
+async def read_intact(target: Target, world: World) -> Staging:
+    """Return the staging record; `RefusedError` if it is none that may be written over."""
+    record, unreadable = await read_record(world.kv, target.staging)
+    if unreadable:
+        raise RefusedError(
+            f"{target.name} is blocked, record unreadable: {unreadable}",
+            code="blocked",
+            hint="Nothing was written. Restore an older version of the record, or undelete it: docs/recovery.md.",
+        )
+    return record
+
+
+# --------------------------------------------------------------------------------------------------------------
+
+
+async def _facts(target: Target, world: World) -> Facts:
+    return Facts(await View(target, world, tries={}).look(), world.clock.now())
+
+
+async def _have_removed(facts: Facts, secret: OktaSecret, world: World, lease: Lease, *, step: str) -> Ordered:
+    target, removal = facts.seen.target, Removal(secret.id, secret.changed, world.clock.now())
+    if facts.alive is None:
+        raise RefusedError(
+            f"{target.consumer} holds no secret that is active at Okta; {secret.id} may be all that works",
+            code="needed",
+            hint=f"`rotator rotate {target.name}` first.",
+        )
+
+    def removed(record: Staging) -> Staging:
+        same = record.remove is not None and (record.remove.secret, record.remove.changed) == (
+            secret.id,
+            secret.changed,
+        )
+        return record if same else replace(record, remove=removal)
+
+    await change(target, world, lease, step=step, reason=said_by(world), wanted=removed)
+    then = "is switched off, and deleted after the soak" if secret.active else "is deleted after the soak"
+    return Ordered(target, f"{secret.id} {then}")
+
+
+def _nothing_to_retire(facts: Facts, named: list[OktaSecret], secret_id: str | None) -> RefusedError:
+    name = facts.seen.target.name
+    if named:
+        ends = named[0].changed + facts.policy.soak
+        why = f"{named[0].id} is switched off already, and deleted after {ends:%Y-%m-%d %H:%M} UTC"
+        return RefusedError(why, code="not_needed", hint=f"`rotator status {name}` shows it.")
+    why = f"{name} has no old secret" if secret_id is None else f"{secret_id} is no old secret of {name}"
+    hint = f"`rotator reclaim {name} ID` is for one that nobody told us about."
+    return RefusedError(why, code="no_such_secret", hint=hint)
+
+
+def _not_foreign(facts: Facts, secret_id: str) -> RefusedError:
+    name = facts.seen.target.name
+    if any(it.secret.id == secret_id for it in facts.leaving):
+        return RefusedError(
+            f"{secret_id} is an old secret of ours, and goes by itself",
+            code="not_needed",
+            hint=f"`rotator retire {name} --secret {secret_id}` does not wait.",
+        )
+    ours = any(secret.id == secret_id for secret in (*facts.matches, *facts.candidates))
+    why = f"{secret_id} is in use" if ours else f"{facts.seen.target.app_id} has no secret {secret_id}"
+    return RefusedError(why, code="no_such_secret", hint=f"`rotator status {name}` shows which secrets there are.")
 
 
 async def _try(target: Target, world: World, holding: AsyncExitStack, *, last: bool) -> Lease | None:
@@ -93,39 +263,6 @@ async def _try(target: Target, world: World, holding: AsyncExitStack, *, last: b
         if last:
             raise
         return None
-
-
-async def _write(
-    target: Target, world: World, lease: Lease, *, step: str, paused: Callable[[str | None], str | None]
-) -> Pause:
-    """Write what `paused` makes of the pause that is there; look again where an answer leaves a doubt."""
-    found = await _read(target, world)
-    record, wanted = found, paused(found.paused)
-    for left in reversed(range(LOOKS)):
-        if record.paused == wanted:
-            break
-        await lease.confirm(target.settle)
-        try:
-            await _put(target, world, replace(record, paused=wanted), step=step, reason=wanted or record.paused or "")
-        except (ConflictError, UnknownOutcomeError):
-            if not left:
-                raise
-        else:
-            break
-        record = await _read(target, world)
-        wanted = paused(record.paused)
-    return Pause(target, found.paused, wanted)
-
-
-async def _read(target: Target, world: World) -> Staging:
-    record, unreadable = await read_record(world.kv, target.staging)
-    if unreadable:
-        raise RefusedError(
-            f"{target.name} is blocked, record unreadable: {unreadable}",
-            code="blocked",
-            hint="Nothing was written. Restore an older version of the record, or undelete it: docs/recovery.md.",
-        )
-    return record
 
 
 async def _put(target: Target, world: World, record: Staging, *, step: str, reason: str) -> None:

@@ -24,6 +24,7 @@ from rotator.core.preflight_facts import (
     VaultFacts,
     VaultHealth,
 )
+from rotator.core.usage import strictest
 from rotator.errors import ConfigError, MissingError, RefusedError, RotatorError
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class _OrgLook:
         self._targets = [target for target in targets if target.org == alias]
         self._apps: dict[AppId, Answer[App]] = {}
         self._servers: dict[str, Answer[ServerMetadata]] = {}
-        self.facts = OrgFacts(alias, signs=False, shares=Shares(), now=ways.clock.now())
+        usage = strictest(target.policy.usage for target in self._targets)
+        self.facts = OrgFacts(alias, signs=False, shares=Shares(), now=ways.clock.now(), usage=usage)
 
     async def run(self) -> None:
         """Ask from the outside in, as far as the answers let us."""

@@ -5,7 +5,7 @@
   its time limits and retries, and a rate limit would be hit again.
 * What waits, waits between two passes, with no lease held; each pass looks and decides afresh.
 * Where a person named the target, whoever else is at it is waited for too.
-* An order (`force`) is given until it led to a first step, so that a later pass does not order a second rotation.
+* An order is given until it led to a first step, so that a later pass does not order a second rotation.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from rotator.app.observe import World
     from rotator.app.rotate import Step
-    from rotator.core.model import Target
+    from rotator.core.model import OrderMode, Target
 
     WorldOf = Callable[[Target], World]
     Sleep = Callable[[float], Awaitable[None]]
@@ -72,7 +72,7 @@ async def reconcile(
     world_of: WorldOf,
     *,
     told: bool = False,
-    force: bool = False,
+    order: OrderMode | None = None,
     dry_run: bool = False,
     patience: Patience = ONE_PASS,
     sleep: Sleep = asyncio.sleep,
@@ -81,8 +81,8 @@ async def reconcile(
 
     async def work(target: Target) -> Outcome:
         if dry_run:
-            return await carry_on(target, world_of(target), told=told, force=force, dry_run=True)
-        return await see_through(target, world_of(target), told=told, force=force, patience=patience, sleep=sleep)
+            return await carry_on(target, world_of(target), told=told, order=order, dry_run=True)
+        return await see_through(target, world_of(target), told=told, order=order, patience=patience, sleep=sleep)
 
     return await each(
         targets,
@@ -149,7 +149,7 @@ async def see_through(
     world: World,
     *,
     told: bool = False,
-    force: bool = False,
+    order: OrderMode | None = None,
     patience: Patience,
     sleep: Sleep = asyncio.sleep,
 ) -> Outcome:
@@ -160,9 +160,9 @@ async def see_through(
     outages = 0
     turn = patience.turn if patience.total else timedelta(0)
     while True:
-        outcome = await carry_on(target, world, told=told, force=force and not steps, tries=tries, turn=turn)
+        outcome = await carry_on(target, world, told=told, order=None if steps else order, tries=tries, turn=turn)
         steps += outcome.steps
-        waits_for_another = (told or force) and isinstance(outcome.ending, BusyError)
+        waits_for_another = (told or order) and isinstance(outcome.ending, BusyError)
         outages += isinstance(outcome.ending, RotatorError) and not waits_for_another
         again = world.clock.now() + NEXT_TRY if waits_for_another else _again_at(outcome, world.clock.now(), outages)
         if again is None or again > gives_up or outages > patience.retries:

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, assert_never
 from rotator.app.effects import forget, perform, place_order
 from rotator.app.observe import View, World
 from rotator.core.actions import (
+    LOOKS,
     Activate,
     Adopt,
     AskLog,
+    AskUsage,
     Blocked,
     CloseStaging,
     Deactivate,
@@ -28,6 +30,7 @@ from rotator.core.actions import (
     OrderReplacement,
     Promote,
     Rest,
+    RunHook,
     Stage,
     Verify,
     Waiting,
@@ -37,6 +40,7 @@ from rotator.core.budget import TURN, Haste, Share, haste, in_haste
 from rotator.core.due import haste_for
 from rotator.core.facts import Facts
 from rotator.core.history import Deed, Ended
+from rotator.core.hooks import LONGEST
 from rotator.core.model import Mode, Order, OrderMode, Reason, StagingState
 from rotator.core.requests import collected
 from rotator.core.rotation import next_action
@@ -101,7 +105,7 @@ async def carry_on(
     world: World,
     *,
     told: bool = False,
-    force: bool = False,
+    order: OrderMode | None = None,
     dry_run: bool = False,
     tries: dict[str, int] | None = None,
     deadline: datetime | None = None,
@@ -109,20 +113,21 @@ async def carry_on(
 ) -> Outcome:
     """Do what is to be done for a target now, under its lease. Errors of ours become the ending.
 
-    `told`: a person named the target, so that policy `manual` begins what is due. `force`: order a new secret first.
+    `told`: a person named the target, so that policy `manual` begins what is due. `order`: a new secret, due or not.
     `dry_run`: as policy `observe` does, look and plan. `tries`: what a process remembers of test requests, by hash.
     `deadline`: after it no further action is begun; one that was is seen through. `turn`: how long a call may wait for
     its turn in Okta's budget; the first look counts on the share that the caller's haste says.
     """
-    view = View(target, world, told=told or force, tries={} if tries is None else tries)
+    told = told or order is not None
+    view = View(target, world, told=told, tries={} if tries is None else tries)
     hands_off = dry_run or target.policy.mode is Mode.OBSERVE
-    one_pass = _Pass(view, world, hands_off=hands_off, turn=turn, deadline=deadline, told=told or force)
-    one_pass.share = Share.URGENT if force else haste().share
+    one_pass = _Pass(view, world, hands_off=hands_off, turn=turn, deadline=deadline, told=told)
+    one_pass.share = Share.URGENT if order else haste().share
     try:
         if one_pass.hands_off:
-            return await one_pass.run(force=force)
+            return await one_pass.run(order)
         async with world.leases.hold(target) as one_pass.lease:
-            return await one_pass.run(force=force)
+            return await one_pass.run(order)
     except RotatorError as error:
         return one_pass.outcome(error)
 
@@ -144,12 +149,12 @@ class _Pass:
     surprises: int = 0
     doing: Effect | None = None  # None while looking
 
-    async def run(self, *, force: bool) -> Outcome:
-        if force and (ordered := await self._order()) is not None:
+    async def run(self, mode: OrderMode | None) -> Outcome:
+        if mode is not None and (ordered := await self._order(mode)) is not None:
             return self._ending(ordered)
         for _ in range(MAX_ACTIONS_PER_PASS):
             action = await self._next()
-            if isinstance(action, Rest | Blocked) or (self.hands_off and not isinstance(action, Verify | AskLog)):
+            if isinstance(action, Rest | Blocked) or (self.hands_off and not isinstance(action, LOOKS)):
                 return self._ending(action)
             if self.deadline is not None and self.world.clock.now() >= self.deadline:
                 raise UnavailableError(f"{self.view.target.name}: too slow to be finished in this pass")
@@ -180,7 +185,7 @@ class _Pass:
         facts, name = Facts(self.seen, self.world.clock.now()), type(action).__name__
         self.world.progress.doing(self.view.target, name)
         self.doing = action
-        self.view.list_is_fresh &= isinstance(action, Verify | AskLog)
+        self.view.list_is_fresh &= isinstance(action, LOOKS)
         haste = haste_for(action, facts, patience=self.turn)
         self.share = haste.share
         if isinstance(action, CloseStaging):  # before it, since after it nobody knows any more that one was under way
@@ -219,17 +224,17 @@ class _Pass:
         """Carry out one action, on paper before it and after it if it changes anything; a proof only after it."""
         assert self.seen
         work = partial(perform, action, self.seen, self.view, self.world)
-        if isinstance(action, AskLog) or self.lease is None:
+        if isinstance(action, AskLog | AskUsage) or self.lease is None:
             return (await work()).detail
         deed = self._deed(name, action.reason if isinstance(action, Stage) else None, secret=_secret_of(action))
         if isinstance(action, Verify):
             return await self._done(None, deed, await work(), [])
-        return await self._on_paper(deed, work)
+        return await self._on_paper(deed, work, hook=isinstance(action, RunHook))
 
-    async def _on_paper(self, deed: Deed, work: Callable[[], Awaitable[Upshot]]) -> str:
+    async def _on_paper(self, deed: Deed, work: Callable[[], Awaitable[Upshot]], *, hook: bool = False) -> str:
         """Write down what is about to be done, do it under the lease, and write down how it ended."""
         assert self.lease
-        await self.lease.confirm(self.view.target.effect)
+        await self.lease.confirm(max(self.view.target.effect, LONGEST) if hook else self.view.target.effect)
         number = await self.world.journal.begins(deed)
         with collected() as requests:
             try:
@@ -276,17 +281,21 @@ class _Pass:
         current = self.seen.consumer.current
         return self.view.staged_now or self.seen.staging.rotation_id or (current.rotation_id if current else None)
 
-    async def _order(self) -> Action | None:
+    async def _order(self, mode: OrderMode) -> Action | None:
         """Order a new secret, if that can be carried out now; else return what stands in the way.
 
-        A rotation that is under way, or due without an order, is simply carried on: no second one is asked for.
+        A rotation that is under way, or due without an order, is simply carried on: no second one is asked for. But
+        that the replaced secret is compromised is noted all the same.
         """
         seen, now = await self._look(), self.world.clock.now()
         self.seen = seen
-        current = Facts(seen, now).alive
-        if current is None or seen.staging.state is not StagingState.EMPTY:
+        facts = Facts(seen, now)
+        current, before = facts.alive, facts.order
+        if current is None or (before is not None and not mode.outranks(before.mode)):
             return None
-        order = Order(current.id, OrderMode.NOW, now)
+        if seen.staging.state is not StagingState.EMPTY and mode is not OrderMode.COMPROMISED:
+            return None
+        order = Order(current.id, mode, now)
         ordered = next_action(replace(seen, staging=replace(seen.staging, order=order)), now)
         if self.hands_off or isinstance(ordered, Rest | Blocked):
             return ordered

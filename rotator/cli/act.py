@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from rotator.cli.asking import agree, agreed, asked
 from rotator.cli.options import Invocation, config_option, output_option
 from rotator.cli.passes import carry_on, tell
 from rotator.cli.session import target_arguments
@@ -14,7 +15,7 @@ from rotator.cli.session import target_arguments
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rotator.core.model import Target
+    from rotator.core.model import OrderMode, Target
     from rotator.settings import Settings
     from rotator.wiring import Worlds
 
@@ -41,6 +42,13 @@ def fileless_options(command: Any) -> Any:
 @target_arguments
 @click.option("--all", "everything", is_flag=True, help="Every target of the configuration.")
 @click.option("--force", is_flag=True, help="Make a new secret even if the present one is not due.")
+@click.option(
+    "--now", is_flag=True, help="With --force: cut the overlap of an older secret short if its slot is needed."
+)
+@click.option(
+    "--compromised", is_flag=True, help="The present secret has leaked: a new one at once, the old one gets no overlap."
+)
+@click.option("--yes", is_flag=True, help="Do not ask before consumers may be cut off.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option(
     "--wait",
@@ -61,12 +69,11 @@ def rotate(
     names: tuple[str, ...],
     *,
     everything: bool,
-    force: bool,
     dry_run: bool,
     wait: int,
     daemon: bool,
     output: str,
-    **fileless: str | None,
+    **more: Any,
 ) -> int:
     """Rotate targets now if they are due, to promoted and verified.
 
@@ -74,17 +81,24 @@ def rotate(
     --force. The old secret stays active for the policy's overlap: what comes later is done by `rotator reconcile`, or
     by the next `rotator rotate`. Whoever else works on a target is waited for, as long as --wait says.
 
+    --force waits for no window. While an older secret is in its overlap there is no slot for another one: it is refused
+    with the date, unless --now. --compromised cuts both overlaps short: it says what that breaks, and asks.
+
     Exit codes: 0 done or nothing due, 1 failed, 2 usage or configuration, 3 some of several failed, 4 busy or paused,
     5 Okta or Vault unreachable or sealed. A due target whose policy observes is a failure here: nothing was done.
     """
     from rotator.app.reconcile import Patience
 
+    yes, pressing = more.pop("yes"), {name: more.pop(name) for name in ("force", "now", "compromised")}
+    order, fileless = _order_of(**pressing), more
+    if order is not None and not dry_run and not yes:
+        _ask_before(order, names)
     if daemon:
         if dry_run or fileless["app"] or fileless["to"]:
             raise click.UsageError("--daemon goes with targets of its configuration, and it has no --dry-run.")
         from rotator.cli.by_daemon import rotate as ask_to_rotate
 
-        return ask_to_rotate(invocation, names, everything=everything, force=force, wait=wait, output=output)
+        return ask_to_rotate(invocation, names, everything=everything, order=order, wait=wait, output=output)
     settings = _meant(invocation, names, everything=everything, fileless=fileless)
     patience = Patience(timedelta(seconds=wait))
     passed = carry_on(
@@ -92,10 +106,10 @@ def rotate(
         settings,
         names,
         output=output,
-        check=_refuse_observers if force and not dry_run else None,
+        check=_refuse_observers if order and not dry_run else None,
         patience=patience,
         told=True,
-        force=force,
+        order=order,
         dry_run=dry_run,
     )
     if not fileless["app"] and (changed := [each.target.name for each in passed.reports if each.steps]):
@@ -126,6 +140,35 @@ def reconcile(invocation: Invocation, /, names: tuple[str, ...], output: str) ->
     if passed.brake is not None:
         click.echo(f"rotator: everything is only looked at: {passed.brake.why}\n{passed.brake.hint}", err=True)
     return code or (BRAKED if passed.brake else 0)
+
+
+def _order_of(*, force: bool, now: bool, compromised: bool) -> OrderMode | None:
+    """Return how pressing the rotation is."""
+    from rotator.core.model import OrderMode
+
+    if now and not force:
+        raise click.UsageError("--now goes with --force.")
+    if compromised and force:
+        raise click.UsageError("--compromised goes without --force: it does not wait either.")
+    if compromised:
+        return OrderMode.COMPROMISED
+    return OrderMode.CUT if now else OrderMode.NOW if force else None
+
+
+def _ask_before(order: OrderMode, names: Sequence[str]) -> None:
+    """Say what an order breaks, and ask."""
+    from rotator.core.model import OrderMode
+
+    if order is OrderMode.NOW:
+        return
+    whom = ", ".join(names) or "all targets"
+    breaks = f"An older secret of {whom} in its overlap is switched off: whoever still uses it is refused."
+    if order is OrderMode.COMPROMISED:
+        breaks = (
+            f"The secret that consumers of {whom} read now is switched off as soon as a new one is in Vault: who has"
+            " not read that by then is refused. So is an older one, if its slot is needed."
+        )
+    agree(f"{breaks} Go on?", what="nothing was rotated")
 
 
 def _meant(
@@ -193,7 +236,7 @@ def adopt(invocation: Invocation, /, name: str, *, secret_id: str | None, yes: b
 
     async def work(worlds: Worlds) -> Adopted:
         target = await chosen_one(settings, name, worlds)
-        confirm = _agreed if yes else _asked
+        confirm = agreed if yes else asked
         return await adopt_it(target, worlds.of(target), secret_id=secret_id, confirm=confirm)
 
     adopted = run(invocation, settings, work, output=output, acts=True)
@@ -202,18 +245,3 @@ def adopt(invocation: Invocation, /, name: str, *, secret_id: str | None, yes: b
     else:
         print_lines(findings.adopted_as_lines(adopted))
     return 0
-
-
-def _agreed(_: str) -> bool:
-    return True
-
-
-def _asked(question: str) -> bool:
-    """Ask whoever sits at the terminal."""
-    import sys
-
-    from rotator.errors import ConfigError
-
-    if not sys.stdin.isatty():
-        raise ConfigError([f"{question} There is nobody to ask; --yes agrees beforehand"])
-    return click.confirm(question, err=True)

@@ -12,27 +12,29 @@ import rich_click as click
 
 from rotator.cli.daemon_line import ask_for_sure
 from rotator.cli.output import print_json, print_lines, print_table
-from rotator.cli.report import VERSION, age
+from rotator.cli.report import VERSION, age, error_of, names_of
 from rotator.cli.results import Result, exit_code
 from rotator.daemon.talk import Request
-from rotator.errors import BusyError, UnavailableError
+from rotator.errors import BusyError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rotator.cli.options import Invocation
+    from rotator.core.model import OrderMode, Target
+    from rotator.errors import RotatorError
 
 HEADINGS = ("TARGET", "STATE", "SECRET", "AGE", "LOOKED AT", "NEXT LOOK", "DETAIL")
 UP = "reachable"
 
 
 def rotate(
-    invocation: Invocation, names: Sequence[str], *, everything: bool, force: bool, wait: int, output: str
+    invocation: Invocation, names: Sequence[str], *, everything: bool, order: OrderMode | None, wait: int, output: str
 ) -> int:
     """Have the daemon rotate, and print what came of it as `rotator rotate` does."""
     if everything == bool(names):
         raise click.UsageError("Name the targets, or give --all.")
-    request = Request("rotate", tuple(names), everything=everything, force=force, wait=wait)
+    request = Request("rotate", tuple(names), everything=everything, order=order.value if order else "", wait=wait)
     answer = ask_for_sure(invocation.control_socket(), request, within=wait)
     for each in answer.targets:
         if "result" not in each:
@@ -73,6 +75,16 @@ def block_of(told: dict[str, Any]) -> list[str]:
     """Return a target as lines for people, as far as there is but a word, a sentence and a hint."""
     head = f"{told['target']}: {told['result']}" + (f" — {told['message']}" if told["message"] else "")
     return [head, *([f"  hint   {told['hint']}"] if told["hint"] else [])]
+
+
+def failed(target: Target, error: RotatorError) -> dict[str, Any]:
+    """Tell what went wrong from here, as the daemon tells it."""
+    from rotator.cli.progress import log_failure
+
+    log_failure(target, error)
+    code = error.code if isinstance(error, RefusedError) else ""
+    told = {"exit_code": error.exit_code, "message": str(error), "hint": error.hint}
+    return {**names_of(target), **told, "error": {**error_of(error), "code": code}}
 
 
 def _daemon_lines(daemon: dict[str, Any]) -> Iterator[str]:

@@ -35,8 +35,10 @@ WAITS = {
     Waiting.ATTEMPT.value: (Result.WAITING, 4),
     Waiting.VERIFICATION.value: (Result.UNVERIFIED, 1),
 }
-HELD = frozenset({Waiting.TURN.value, Waiting.BACKLOG.value, Waiting.BREAKER.value, Waiting.SLOT.value})
-DUE_IF_TOLD = frozenset({Waiting.WINDOW.value, Waiting.TOLD.value})  # with a detail: it says why
+HELD = frozenset({each.value for each in (Waiting.TURN, Waiting.BACKLOG, Waiting.BREAKER, Waiting.SLOT)})
+DUE_IF_TOLD = frozenset(
+    {each.value for each in (Waiting.WINDOW, Waiting.TOLD, Waiting.APPROVAL)}
+)  # with a detail: it says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def status(invocation: Invocation, names: Sequence[str], *, output: str) -> int:
     """Print how each target stood, in the words of the daemon."""
     from rotator.cli import by_daemon
     from rotator.core.agenda import Entry
-    from rotator.daemon.control import standing
+    from rotator.daemon.standing import standing_of
     from rotator.daemon.vitals import TargetVitals
 
     now = datetime.now(UTC)
@@ -106,7 +108,7 @@ def status(invocation: Invocation, names: Sequence[str], *, output: str) -> int:
     for each in recalled:
         entry = each.known.entry if each.known else Entry(now)
         vitals = TargetVitals(each.target, entry.state, entry.at, entry.failures, under_way=False, last=each.last)
-        told.append({**standing(vitals), "detail": each.last.detail if each.last else each.why_not})
+        told.append({**standing_of(vitals), "detail": each.last.detail if each.last else each.why_not})
     if output == "json":
         print_json({"version": VERSION, "command": "status", "exit_code": 0, **_of_cache(recalled), "targets": told})
     elif told:

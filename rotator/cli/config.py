@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import rich_click as click
 
 from rotator.cli.options import Invocation, config_option, output_option
-from rotator.cli.output import print_json, print_table
-from rotator.errors import ConfigError
+from rotator.cli.output import print_json, print_table, write_new
 
 
 @click.group()
@@ -69,24 +67,12 @@ def init(file: Path) -> int:
     from rotator.settings.json_schema import json_schema_text
     from rotator.settings.starter import STARTER
 
-    _write_new(file, STARTER)
+    write_new(file, STARTER)
     schema_file = file.with_name("rotator.schema.json")
     if not schema_file.exists():
-        _write_new(schema_file, json_schema_text())
+        write_new(schema_file, json_schema_text())
     print(f"wrote {file}; fill it in, then run: rotator config validate --config {file}")
     return 0
-
-
-def _write_new(file: Path, text: str) -> None:
-    try:
-        # O_EXCL: neither an existing file nor what a symbolic link points to is ever written over.
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-    except FileExistsError:
-        raise ConfigError([f"{file} exists already; name another file, or remove it first"]) from None
-    except OSError as failure:
-        raise ConfigError([f"{file} cannot be written: {failure.strerror}; choose another place"]) from failure
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
 
 
 def _counted(number: int, plural: str) -> str:

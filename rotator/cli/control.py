@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from rotator.cli.by_daemon import block_of, word_of
+from rotator.cli.by_daemon import block_of, failed, word_of
 from rotator.cli.daemon_line import ask, ask_for_sure, tell_to_look
 from rotator.cli.options import Invocation, config_option, output_option
 from rotator.cli.output import print_json, print_lines
-from rotator.cli.report import VERSION, error_of, names_of
+from rotator.cli.report import VERSION, names_of
 from rotator.cli.results import exit_code
 from rotator.cli.session import chosen, run, target_arguments, whoever_this_is
 from rotator.daemon.talk import Request
-from rotator.errors import RefusedError, RotatorError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -128,7 +127,7 @@ def _done(invocation: Invocation, request: Request, work: Work, *, direct: bool)
             changed = {"before": done.before, "now": done.now, "let_in": target.name in let_in}
             return {**names_of(target), **changed, "exit_code": 0}
 
-        told = await each(targets, one, failed=_failed)
+        told = await each(targets, one, failed=failed)
         await _have_others_look(worlds, [each["target"] for each in told])
         return told
 
@@ -158,15 +157,6 @@ async def _have_others_look(worlds: Worlds, names: Sequence[str]) -> None:
     await worlds.state.memory.remember(
         [replace(known[name], entry=replace(known[name].entry, at=now, soon=True)) for name in names if name in known]
     )
-
-
-def _failed(target: Target, error: RotatorError) -> dict[str, Any]:
-    from rotator.cli.progress import log_failure
-
-    log_failure(target, error)
-    code = error.code if isinstance(error, RefusedError) else ""
-    told = {"exit_code": error.exit_code, "message": str(error), "hint": error.hint}
-    return {**names_of(target), **told, "error": {**error_of(error), "code": code}}
 
 
 def _tell(told: Sequence[dict[str, Any]], command: str, *, output: str) -> int:

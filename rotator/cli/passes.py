@@ -47,8 +47,7 @@ def carry_on(
     from rotator.app.rotate import Outcome
     from rotator.cli.progress import log_endings
 
-    told_as = {name: how.get(name, False) for name in ("told", "force", "dry_run")}
-
+    told_as = {name: how.get(name, False) for name in ("told", "dry_run")} | {"force": bool(how.get("order"))}
     acts = not how.get("dry_run", False)
 
     async def work(worlds: Worlds) -> Passed:

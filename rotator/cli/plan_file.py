@@ -44,8 +44,9 @@ BASIS: dict[str, Any] = {
     "secrets": {str: {"status": _TEXT, "created": _TEXT, "changed": _TEXT}},
     "consumer": {"version": _NUMBER, "written": _MAYBE, "unreadable": [_NUMBER]},
     "staging": dict.fromkeys(("version", "base_version"), _NUMBER)
-    | dict.fromkeys(("rotation_id", "reason", "ordered"), _MAYBE)
-    | {"state": _TEXT, "paused": _YES_NO},
+    | dict.fromkeys(("rotation_id", "reason", "ordered", "removed", "rollback"), _MAYBE)
+    | {"state": _TEXT, "paused": _YES_NO, "approved": _YES_NO},
+    "others": [_NUMBER],
 }
 ENTRY: dict[str, Any] = {
     **dict.fromkeys(("target", "org", "app_id", "path", "settings", "words", "fingerprint"), _TEXT),

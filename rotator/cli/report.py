@@ -70,7 +70,7 @@ def report(
     )
 
 
-def what_comes_next(rest: Rest, facts: Facts, *, later: str = LATER) -> str:
+def what_comes_next(rest: Rest, facts: Facts, *, later: str = LATER) -> str:  # noqa: PLR0912 -- a line for each
     """Return in one sentence what happens next, when, and who does it."""
     when = moment(rest.until)
     old = ", ".join(leaving.secret.id for leaving in facts.leaving) or "the old one"
@@ -79,6 +79,14 @@ def what_comes_next(rest: Rest, facts: Facts, *, later: str = LATER) -> str:
             return f"{facts.alive.id if facts.alive else 'the secret'} is rotated after {when} by {later}"
         case Waiting.OVERLAP:
             return f"old secret {old} stays active until {when}; {later} then switches it off"
+        case Waiting.IN_USE:
+            return f"the old secret is still used: {rest.detail}; {later} looks again after {when}"
+        case Waiting.EVIDENCE:
+            return f"whether the old secret is still used is not known: {rest.detail}; {later} looks after {when}"
+        case Waiting.HOOK:
+            return f"a hook failed: {rest.detail}; {later} runs it again after {when}"
+        case Waiting.APPROVAL:
+            return f"nothing before it is approved ({rest.detail}): `rotator approve {facts.seen.target.name}`"
         case Waiting.SOAK:
             return f"old secret {old} is switched off; {later} deletes it after {when}"
         case Waiting.WINDOW:

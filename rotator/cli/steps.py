@@ -27,6 +27,7 @@ WORDS = {
     "Create": Words("creating it at Okta", "created", "secret_created"),
     "Verify": Words("trying it at the token endpoint", "tried", "secret_tried"),
     "AskLog": Words("asking the System Log who switched it off", "asked the log", "log_asked"),
+    "AskUsage": Words("asking the System Log who uses the old one", "asked the log", "usage_asked"),
     "Promote": Words("writing it where consumers read", "promoted", "secret_promoted"),
     "CloseStaging": Words("closing the staging record", "closed", "staging_closed"),
     "ScrubStaging": Words("destroying staged values", "scrubbed", "staging_scrubbed"),
@@ -38,6 +39,12 @@ WORDS = {
     "Activate": Words("switching it on again", "activated", "secret_activated"),
     "Deactivate": Words("switching the old one off", "deactivated", "secret_deactivated"),
     "Delete": Words("deleting the old one", "deleted", "secret_deleted"),
+    "Copy": Words("writing it to the other paths", "copied", "secret_copied"),
+    "RunHook": Words("running a hook", "ran", "hook_run"),
+    "Approve": Words("writing the approval", "approved", "rotation_approved"),
+    "Retire": Words("ordering that the old one goes", "ordered", "retirement_ordered"),
+    "Reclaim": Words("ordering that it goes", "ordered", "reclaim_ordered"),
+    "Rollback": Words("writing what is gone back to", "paused", "rollback_begun"),
     "Pause": Words("writing the pause", "paused", "pause_placed"),
     "Resume": Words("lifting the pause", "resumed", "pause_lifted"),
 }
@@ -53,6 +60,9 @@ PLANS = {  # the end of "it would …"; {0} is a secret, {1} why, {2} the consum
     "Create": "create the staged value at Okta",
     "Verify": "try the {1} value at the token endpoint",
     "AskLog": "ask the System Log who switched {0} off",
+    "AskUsage": "ask the System Log who uses {0}",
+    "Copy": "write the same to {1}",
+    "RunHook": "run the hook `{1}`",
     "Promote": "write {0} to {2}",
     "CloseStaging": "close the staging record: {1}",
     "ScrubStaging": "destroy staged values that are still readable",
@@ -74,8 +84,11 @@ def plan_of(action: Effect, target: Target) -> str:
 
 def plan_of_step(step: Step, target: Target) -> str:
     """Return the same of a step that was written down."""
-    then = ", then replace it" if step.name == do.Adopt.__name__ and step.why else ""
-    return PLANS.get(step.name, step.name).format(step.secret, step.why, target.consumer) + then
+    why = step.why
+    if step.name == do.Copy.__name__:  # it names a place among the target's other paths, if there still is one
+        why = next((str(each.path) for n, each in enumerate(target.also) if str(n) == why), "another path")
+    then = ", then replace it" if step.name == do.Adopt.__name__ and why else ""
+    return PLANS.get(step.name, step.name).format(step.secret, why, target.consumer) + then
 
 
 def what_follows(action: Effect, target: Target) -> str:

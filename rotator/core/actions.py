@@ -41,6 +41,15 @@ class AskLog:
 
 
 @dataclass(frozen=True, slots=True)
+class AskUsage:
+    """Ask the System Log who has used a secret since it left, beside the one that is in use."""
+
+    secret: OktaSecret
+    current: OktaSecret
+    left: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Promote:
     """Write the candidate to the consumer path, in one CAS write with the record of what to retire."""
 
@@ -115,17 +124,35 @@ class Delete:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Write what consumers read to another of the target's paths, by its place in `target.also`."""
+
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunHook:
+    """Run a hook for the rotation that was promoted, and note that it was run."""
+
+    name: str
+
+
 class Waiting(enum.Enum):
     """What a rest waits for. The value is what operators see."""
 
     NEXT_ROTATION = "next rotation"
     OVERLAP = "end of the overlap"
+    IN_USE = "whoever still uses the old secret"
+    EVIDENCE = "proof that nobody uses the old secret"
+    HOOK = "a hook"
     SOAK = "end of the soak"
     WINDOW = "maintenance window"
     ATTEMPT = "an earlier attempt that may still arrive"
     VERIFICATION = "another try of the token request"
     SLOT = "a free slot"
     TOLD = "an order: the policy's mode is manual"
+    APPROVAL = "approval"
     TURN = "its turn"
     BACKLOG = "its day in the backlog"
     BREAKER = "a person: a breaker is open"
@@ -158,6 +185,10 @@ class Block(enum.Enum):
     UNKNOWN_VALUE = "unknown value in Vault"
     REFUSED = "refused although active"
     SLOTS_FULL = "both slots taken"
+    IN_USE = "old secret still in use"
+    UNPROVEN = "use of the old secret unknown"
+    PLACES_DIFFER = "another path holds something else"
+    HOOK = "hook failed"
     CAP = "daily cap reached"
     CLOCK = "our clock is ahead"
 
@@ -176,6 +207,7 @@ Effect = (
     | Create
     | Verify
     | AskLog
+    | AskUsage
     | Promote
     | CloseStaging
     | ScrubStaging
@@ -187,6 +219,9 @@ Effect = (
     | Activate
     | Deactivate
     | Delete
+    | Copy
+    | RunHook
 )
+LOOKS: tuple[type[Effect], ...] = (Verify, AskLog, AskUsage)  # they change nothing
 Ending = Rest | Blocked
 Action = Effect | Ending

@@ -67,6 +67,13 @@ def _about_policy(figures: PolicyFigures, whole: Figures) -> Iterator[Warned]:
             f"policy `{policy.name}` rotates when told: its {figures.targets} targets are only looked at here",
             "Set `mode: auto` to see what they cost.",
         )
+    if policy.mode is Mode.APPROVE:
+        yield Warned(
+            "approved at once",
+            policy.name,
+            f"policy `{policy.name}` asks for approval: here each rotation is approved as soon as it is due",
+            "What is approved later is rotated later, and as much at once as is approved at once.",
+        )
     if not figures.openings:
         yield Warned(
             "never open",

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from rotator.core import backoff
 from rotator.core.actions import Activate, Block, Blocked, Deactivate, Delete, Rest, Stage, Waiting
 from rotator.core.budget import Haste, Share
-from rotator.core.model import Mode, OrderMode, Reason, StagingState
+from rotator.core.model import Mode, Reason, StagingState
+from rotator.core.precedence import Hold, at_most, waits
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,13 +25,11 @@ if TYPE_CHECKING:
     from rotator.core.facts import Facts
     from rotator.core.model import Proof
 
-ORDER_WITHIN = timedelta(hours=24)  # an order for the next window is carried out after this without one
-
 
 def begin(facts: Facts, reason: Reason) -> Action:
     """Stage a new value, if the policy lets us begin and the day's cap is not reached."""
-    if facts.policy.mode is Mode.MANUAL and not facts.seen.told and facts.order is None:
-        return Rest(None, Waiting.TOLD, reason.value)
+    if waits(facts.cause, Hold.APPROVAL) and (asked := _asks_first(facts)):
+        return Rest(None, asked, reason.value)
     today = [made for made in facts.staging.made if facts.now - made.at < timedelta(days=1)]
     if len(today) >= facts.policy.daily_cap:
         return Blocked(
@@ -42,21 +41,22 @@ def begin(facts: Facts, reason: Reason) -> Action:
 
 
 def why_renew(facts: Facts) -> Reason | None:
+    """Return why the current one, which works, is to be replaced now; None if it is not."""
     current, order = facts.alive, facts.order
-    if current is None:
+    if current is None or facts.now < window_opens(facts):
         return None
-    in_window = facts.policy.calendar.is_open(facts.now)
     if order is not None:
-        at_once = order.mode is OrderMode.NOW or facts.now >= order.placed_at + ORDER_WITHIN
-        return Reason.ORDERED if at_once or in_window else None
+        return Reason.ORDERED
     expired = facts.now >= current.created + facts.policy.rotate_after
-    may_begin = facts.policy.mode is not Mode.MANUAL or facts.seen.told
-    return Reason.EXPIRED if expired and may_begin and in_window else None
+    return Reason.EXPIRED if expired and not _asks_first(facts) else None
 
 
-def urgent(facts: Facts) -> bool:
-    """Whether nobody is served by waiting for a window."""
-    return facts.value is None or _pressing(facts)
+def window_opens(facts: Facts) -> datetime:
+    """Return when a disruptive step may begin for what is to be done: an order waits a day at most."""
+    if not waits(facts.cause, Hold.WINDOW):
+        return facts.now
+    opens, longest = facts.policy.calendar.next_opening(facts.now), at_most(facts.cause, Hold.WINDOW)
+    return opens if longest is None or facts.order is None else min(opens, facts.order.placed_at + longest)
 
 
 def haste_for(action: Action, facts: Facts, *, patience: timedelta) -> Haste:
@@ -71,22 +71,32 @@ def haste_for(action: Action, facts: Facts, *, patience: timedelta) -> Haste:
     return Haste(Share.URGENT if for_a_dead_one or _pressing(facts) else Share.ROUTINE, patience)
 
 
-def _pressing(facts: Facts) -> bool:
-    """Whether consumers are cut off, or a person waits."""
-    return facts.dead or facts.ordered_now
-
-
 def until_renewal(facts: Facts, due: datetime) -> Rest:
+    """Return what the next rotation waits for, with the current one working."""
     if facts.order is not None:
-        opens = facts.policy.calendar.next_opening(facts.now)
-        return Rest(min(opens, facts.order.placed_at + ORDER_WITHIN), Waiting.WINDOW, "ordered")
-    if facts.policy.mode is Mode.MANUAL:
-        return Rest(None, Waiting.TOLD, Reason.EXPIRED.value if facts.now >= due else "")
+        return Rest(window_opens(facts), Waiting.WINDOW, "ordered")
+    asked = _asks_first(facts)
+    if asked is not None and (facts.now >= due or asked is Waiting.TOLD):
+        return Rest(None, asked, Reason.EXPIRED.value if facts.now >= due else "")
     if facts.now >= due:
-        return Rest(facts.policy.calendar.next_opening(facts.now), Waiting.WINDOW, Reason.EXPIRED.value)
-    return Rest(facts.policy.calendar.next_opening(due), Waiting.NEXT_ROTATION)
+        return Rest(window_opens(facts), Waiting.WINDOW, Reason.EXPIRED.value)
+    return Rest(due if asked else facts.policy.calendar.next_opening(due), Waiting.NEXT_ROTATION)
 
 
 def until_proven(facts: Facts, proof: Proof) -> Rest:
     """Keep it and try again later; it is never made anew."""
     return Rest(facts.now + backoff.delay(proof.tries), Waiting.VERIFICATION, f"{proof.level.value}: {proof.detail}")
+
+
+def _asks_first(facts: Facts) -> Waiting | None:
+    """Return what a person is asked for before a rotation begins; None if nothing is, or it was given."""
+    if facts.seen.told or facts.order is not None:
+        return None
+    if facts.policy.mode is Mode.MANUAL:
+        return Waiting.TOLD
+    return Waiting.APPROVAL if facts.policy.mode is Mode.APPROVE and not facts.approved else None
+
+
+def _pressing(facts: Facts) -> bool:
+    """Whether consumers are cut off, or a person waits."""
+    return facts.dead or facts.ordered_now

@@ -13,20 +13,29 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rotator.core.model import OrderMode, ProofLevel, RetiringMode, StagingState
+from rotator.core.precedence import Cause
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from rotator.core.model import (
+        Consumer,
         ConsumerVersion,
         OktaSecret,
         Order,
         Policy,
         Proof,
+        Removal,
         Snapshot,
     )
     from rotator.core.secret_value import SecretValue
 
+CAUSES = {
+    OrderMode.WINDOW: Cause.ADOPTED,
+    OrderMode.NOW: Cause.FORCED,
+    OrderMode.CUT: Cause.CUT,
+    OrderMode.COMPROMISED: Cause.COMPROMISED,
+}
 JUST_BEFORE = timedelta(minutes=5)  # our list was older than the write it led to, and Okta's clock is not Vault's
 
 
@@ -38,16 +47,30 @@ class Leaving:
     since: datetime
     mode: RetiringMode
     seen_until: datetime  # the same, if what cannot be read did not hold it
+    removal: Removal | None = None  # a person named it as one that may go
 
     @property
     def toggled(self) -> bool:
         """Somebody switched it on again since it left, or just before, or since it was found dead: they want it."""
         if not self.secret.active or self.secret.changed == self.secret.created:
             return False
+        if self.removal is not None:
+            return self.secret.changed > self.removal.changed
         return self.mode is RetiringMode.NOW or self.secret.changed > self.seen_until - JUST_BEFORE
 
+    @property
+    def at_once(self) -> bool:
+        """Whether it waits for no overlap, no window and no evidence."""
+        return self.mode is RetiringMode.NOW or self.removal is not None
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether it is switched on again for whoever still uses it."""
+        compromised = self.removal is not None and self.removal.compromised
+        return not self.secret.active and self.mode is RetiringMode.OVERLAP and not compromised
+
     def overlap_ends(self, policy: Policy) -> datetime:
-        return self.since if self.mode is RetiringMode.NOW else self.since + policy.overlap
+        return self.since if self.at_once else self.since + policy.overlap
 
     def soak_ends(self, policy: Policy) -> datetime:
         return self.secret.changed + policy.soak
@@ -148,7 +171,7 @@ class Facts:
     def leaving(self) -> tuple[Leaving, ...]:
         """Secrets that are neither current nor staged, and that we can explain."""
         return tuple(
-            Leaving(secret, self._left(secret), self._mode(secret), self._seen_until(secret))
+            Leaving(secret, self._left(secret), self._mode(secret), self._seen_until(secret), self._removal(secret))
             for secret in self._others
             if self._explained(secret)
         )
@@ -178,9 +201,24 @@ class Facts:
         return order if order and any(secret.id == order.replace for secret in self.matches) else None
 
     @property
+    def cause(self) -> Cause:
+        """Why the current one is replaced, if it is: the most pressing reason there is."""
+        if self.order is not None and self.order.mode is OrderMode.COMPROMISED:
+            return Cause.COMPROMISED
+        if self.value is None or self.dead:
+            return Cause.REVOKED
+        return CAUSES[self.order.mode] if self.order is not None else Cause.EXPIRED
+
+    @property
     def ordered_now(self) -> bool:
         """A person wants the current one replaced at once."""
-        return self.order is not None and self.order.mode is OrderMode.NOW
+        return self.order is not None and self.order.mode is not OrderMode.WINDOW
+
+    @property
+    def approved(self) -> bool:
+        """A person has approved the rotation that replaces what is current."""
+        approval = self.staging.approved
+        return approval is not None and approval.of == (self.value.hash if self.value else "")
 
     def proof_of(self, value: SecretValue | None) -> Proof | None:
         return self.seen.proofs.get(value.hash) if value else None
@@ -196,31 +234,36 @@ class Facts:
         return tuple(secret for secret in self.seen.secrets if value and secret.carries(value))
 
     def _explained(self, secret: OktaSecret) -> bool:
-        if secret.hash in self.made or (secret.value and secret.value.hash in self.made):
+        if secret.hash in self.made or (secret.value and secret.value.hash in self.made) or self._removal(secret):
             return True
-        return any(
-            version.retiring_id == secret.id or (version.value and secret.carries(version.value))
-            for version in self.consumer.versions
-        )
+        if any(version.retiring_id == secret.id for version in self.consumer.versions):
+            return True
+        return any(_holding(consumer, secret) for consumer in (self.consumer, *self.seen.others))
+
+    def _removal(self, secret: OktaSecret) -> Removal | None:
+        removal = self.staging.remove
+        return removal if removal is not None and removal.secret == secret.id else None
 
     def _left(self, secret: OktaSecret) -> datetime:
-        """The creation of the version that replaced the last one which held, or may have held, this value."""
-        return self._replaced(max(self._holding(secret) | self.consumer.unreadable, default=0))
+        """The creation of the version that replaced the last one which held, or may have held, this value.
+
+        Where it lay at several paths, the last of them counts.
+        """
+        here = self._replaced(self.consumer, max(_may_hold(self.consumer, secret), default=0))
+        elsewhere = [self._replaced(it, max(held)) for it in self.seen.others if (held := _may_hold(it, secret))]
+        return max([here, *elsewhere])
 
     def _seen_until(self, secret: OktaSecret) -> datetime:
         """Until when this value was in use for certain; what cannot be read may have replaced it at once."""
-        last = max(self._holding(secret), default=0)
+        last = max(_holding(self.consumer, secret), default=0)
         if any(number > last for number in self.consumer.unreadable):
             return next((it.created for it in self.consumer.versions if it.number == last), secret.created)
-        return self._replaced(last)
+        return self._replaced(self.consumer, last)
 
-    def _holding(self, secret: OktaSecret) -> set[int]:
-        return {version.number for version in self.consumer.versions if version.value and secret.carries(version.value)}
-
-    def _replaced(self, number: int) -> datetime:
+    def _replaced(self, consumer: Consumer, number: int) -> datetime:
         """When the first readable version after that one was written."""
         return next(
-            (version.created for version in self.consumer.versions if version.number > number),
+            (version.created for version in consumer.versions if version.number > number),
             self.now,  # nothing readable came after it: it has only just left, as far as anybody can tell
         )
 
@@ -244,3 +287,13 @@ class Facts:
             return False
         first = next(v for v in self.consumer.versions if v.rotation_id == version.rotation_id)
         return first.number == version.number or first.value == version.value
+
+
+def _may_hold(consumer: Consumer, secret: OktaSecret) -> set[int]:
+    """Return the versions that hold the secret's value, or cannot be read."""
+    return _holding(consumer, secret) | consumer.unreadable
+
+
+def _holding(consumer: Consumer, secret: OktaSecret) -> set[int]:
+    """Return the readable versions that hold the secret's value."""
+    return {version.number for version in consumer.versions if version.value and secret.carries(version.value)}

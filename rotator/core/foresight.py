@@ -1,7 +1,8 @@
 """What comes next, as something that can be written down: an action without values, and what a rest will end in. Pure.
 
 * A step names an action, the secret at Okta that it is about, and why; never a value.
-* What a rest ends in is what the decision table says of the same facts at that time, if all proofs are good.
+* What a rest ends in is what the decision table says of the same facts at that time, if all proofs are good and
+  nobody uses what leaves.
 """
 
 from __future__ import annotations
@@ -13,20 +14,24 @@ from rotator.core.actions import (
     Activate,
     Adopt,
     AskLog,
+    AskUsage,
     Blocked,
     CloseStaging,
+    Copy,
     Deactivate,
     Delete,
     Discard,
     OrderReplacement,
     Promote,
     Rest,
+    RunHook,
     Stage,
     Verify,
     Waiting,
 )
 from rotator.core.model import Proof, ProofLevel, StagingState
 from rotator.core.rotation import next_action
+from rotator.core.usage import Evidence
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,8 +59,12 @@ def step_of(action: Effect) -> Step:
             return Step(name, None, reason.value)
         case Verify(whose=whose):
             return Step(name, None, whose)
-        case AskLog(secret) | Promote(secret):
+        case AskLog(secret) | Promote(secret) | AskUsage(secret):
             return Step(name, secret.id)
+        case Copy(place):
+            return Step(name, None, str(place))
+        case RunHook(hook):
+            return Step(name, None, hook)
         case Adopt(secret, replaced):
             return Step(name, secret.id, REPLACED if replaced else "")
         case Activate(secret_id, why) | Deactivate(secret_id, why) | Delete(secret_id, why):
@@ -72,7 +81,8 @@ def step_after(ending: Ending, seen: Snapshot, now: datetime) -> Step | None:
     if not isinstance(ending, Rest) or ending.waiting is Waiting.PAUSED:
         return None
     later = ending.until or now
-    following = next_action(replace(seen, proofs=_all_good(seen, later), told=True), later)
+    nobody = {secret.id: Evidence() for secret in seen.secrets}
+    following = next_action(replace(seen, proofs=_all_good(seen, later), usage=nobody, told=True), later)
     if isinstance(following, Rest) and ending.until is None:
         return None
     return None if isinstance(following, Rest | Blocked) else step_of(following)

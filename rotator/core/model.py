@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NewType
 
 from rotator.core.schedule import Calendar
+from rotator.core.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rotator.core.schedule import Blackout, Window
     from rotator.core.secret_value import SecretFields, SecretValue
+    from rotator.core.usage import Evidence
 
 AppId = NewType("AppId", str)  # 0oa…, the app instance
 ClientId = NewType("ClientId", str)  # usually the same string as the app id, not always
@@ -179,10 +181,17 @@ class StagingState(enum.Enum):
 
 
 class OrderMode(enum.Enum):
-    """How soon an order is carried out: at the next open window (a day at the latest), or at once."""
+    """How pressing an order is, the least pressing first (`core.precedence` says what each waits for)."""
 
-    WINDOW = "window"
-    NOW = "now"
+    WINDOW = "window"  # at the next open window, a day at the latest
+    NOW = "now"  # without a window
+    CUT = "cut"  # and the overlap of an older secret is cut short if its slot is needed
+    COMPROMISED = "compromised"  # likewise, and the secret that is replaced has no overlap either
+
+    def outranks(self, other: OrderMode) -> bool:
+        """Whether it is more pressing than that."""
+        ranks = list(OrderMode)
+        return ranks.index(self) > ranks.index(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +201,35 @@ class Order:
     replace: SecretId
     mode: OrderMode
     placed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A person named a secret that may go, or it is compromised: it waits for no overlap and for no evidence.
+
+    It lapses when somebody switches the secret on again: `changed` is its time when the order was given.
+    """
+
+    secret: SecretId
+    changed: datetime
+    placed_at: datetime
+    compromised: bool = False  # then nobody's failure brings it back
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person has approved the rotation that replaces the value with this hash; "" where there is none."""
+
+    of: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HooksDue:
+    """Hooks that are still to be run for a rotation, by name."""
+
+    rotation: RotationId
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +255,10 @@ class Staging:
     made: tuple[Made, ...] = ()
     paused: str | None = None  # who or why
     order: Order | None = None
+    remove: Removal | None = None
+    approved: Approval | None = None
+    rollback: SecretId | None = None  # the secret that a person goes back to; it comes with a pause, and ends with it
+    hooks: HooksDue | None = None
     older: tuple[int, ...] = ()  # readable versions before this one: they hold values, closing destroys them
 
 
@@ -224,11 +266,15 @@ class Staging:
 
 
 class Mode(enum.Enum):
-    """How much a policy lets us do. `OBSERVE` touches nothing; `MANUAL` begins a rotation only when told."""
+    """How much a policy lets us do. `OBSERVE` touches nothing; `MANUAL` begins a rotation only when told.
+
+    `APPROVE` plans one by itself and begins it when a person has approved it.
+    """
 
     OBSERVE = "observe"
     AUTO = "auto"
     MANUAL = "manual"
+    APPROVE = "approve"
 
 
 class Onboard(enum.Enum):
@@ -262,7 +308,9 @@ class Policy:
     mode: Mode = Mode.OBSERVE
     onboard: Onboard = Onboard.ADOPT
     rotate_after: timedelta = timedelta(days=90)
-    overlap: timedelta = timedelta(days=7)
+    overlap: timedelta = timedelta(days=7)  # at least
+    overlap_max: timedelta = timedelta(days=30)  # what is not known of the old one's use by then, a person decides
+    usage: Usage = Usage.STOP_IF_SEEN
     soak: timedelta = timedelta(days=3)
     reclaim_after: timedelta = timedelta(days=30)
     on_unknown_value: OnUnknownValue = OnUnknownValue.BLOCK
@@ -287,6 +335,14 @@ class FieldNames:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """One more path that consumers read, with the names of its fields."""
+
+    path: KvPath
+    fields: FieldNames = FieldNames()
+
+
+@dataclass(frozen=True, slots=True)
 class VerifySettings:
     """Where the test token request goes. No scope: the server's default; no server: the org's own."""
 
@@ -307,6 +363,8 @@ class Target:
     policy: Policy = Policy()
     fields: FieldNames = FieldNames()
     verify: VerifySettings = VerifySettings()
+    also: tuple[Destination, ...] = ()  # more paths that get what `consumer` holds
+    hooks: tuple[str, ...] = ()  # what is run after a promotion, by name
     settle: timedelta = timedelta(seconds=35)  # effect limit + propagation: after it a create has arrived or never will
     effect: timedelta = timedelta(seconds=12)  # the longest that one call may take: a lease must outlive it
     conflict: str | None = None  # another target that shares the app or the path
@@ -341,6 +399,14 @@ class Proof:
     unanswered: bool = False  # inconclusive because nobody answered: the same request may show more later
 
 
+@dataclass(frozen=True, slots=True)
+class HookTry:
+    """A hook that did not do what it was for, and how often it has not."""
+
+    detail: str
+    tries: int
+
+
 # --- Why --------------------------------------------------------------------------------------------------
 
 
@@ -367,5 +433,8 @@ class Snapshot:
     asked: Mapping[SecretId, bool] = field(default_factory=dict)  # did we deactivate it? as far as we asked
     attempted_at: datetime | None = None  # the last time at which a create of the staged value may have been sent
     told: bool = False  # a person named this target in the command
+    others: tuple[Consumer, ...] = ()  # what lies at `target.also`, in that order
+    usage: Mapping[SecretId, Evidence] = field(default_factory=dict)  # as far as the log was asked in this pass
+    hooks_failed: Mapping[str, HookTry] = field(default_factory=dict)  # by name, in this pass
     clock_ahead: timedelta = timedelta(0)  # ours, of Okta's
     unreadable: str | None = None  # a record at one of our paths that cannot be used, and why

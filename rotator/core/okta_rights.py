@@ -44,8 +44,9 @@ SCOPES = (
     Scope(MANAGE, "making, activating, deactivating and deleting secrets"),
     Scope(
         LOG,
-        "asking the System Log whether a secret was switched off by us or by somebody else; hearing of what others "
-        "change. Without it each app is looked at once an hour",
+        "asking the System Log whether a secret was switched off by us or by somebody else, and who still uses an old "
+        "one; hearing of what others change. Without it each app is looked at once an hour, and with `usage: required` "
+        "no old secret is switched off",
         required=False,
     ),
 )

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     Basis = Mapping[str, Any]
 
 
+STANDING_ORDERS = {
+    "paused": "paused",
+    "ordered": "ordered to be replaced",
+    "removed": "ordered to have a secret removed",
+    "approved": "approved",
+    "rollback": "being rolled back",
+}
 DONE_WITH = frozenset({Waiting.NEXT_ROTATION, Waiting.OVERLAP, Waiting.SOAK, Waiting.WINDOW, Waiting.TOLD})
 
 
@@ -80,7 +87,11 @@ def basis_of(seen: Snapshot) -> dict[str, Any]:
             "base_version": staging.base_version,
             "paused": staging.paused is not None,
             "ordered": staging.order.replace if staging.order else None,
+            "removed": staging.remove.secret if staging.remove else None,
+            "approved": staging.approved is not None,
+            "rollback": staging.rollback,
         },
+        "others": [other.latest for other in seen.others],
     }
 
 
@@ -149,6 +160,8 @@ def _differences(then: Basis, now: Basis) -> Iterator[str]:
     yield from _of_secrets(then["secrets"], now["secrets"])
     yield from _of_consumer(then["consumer"], now["consumer"])
     yield from _of_staging(then["staging"], now["staging"])
+    if then["others"] != now["others"]:
+        yield f"the other paths were at versions {then['others']}, they are at {now['others']}"
 
 
 def _of_app(then: Basis, now: Basis) -> Iterator[str]:
@@ -184,7 +197,7 @@ def _of_staging(then: Basis, now: Basis) -> Iterator[str]:
         yield f"the staging record was {then['state']}, it is {now['state']}"
     elif then["rotation_id"] != now["rotation_id"]:
         yield f"another rotation is under way: {now['rotation_id']}"
-    for key, words in (("paused", "paused"), ("ordered", "ordered to be replaced")):
+    for key, words in STANDING_ORDERS.items():
         if then[key] != now[key]:
             yield f"it was {'' if then[key] else 'not '}{words}, and is {'' if now[key] else 'not '}now"
     if (

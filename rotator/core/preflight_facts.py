@@ -9,6 +9,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
+from rotator.core.usage import Usage
 from rotator.errors import RotatorError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class OrgFacts:
     scopes: Answer[frozenset[str]] = NOT_ASKED
     apps: Answer[int] = NOT_ASKED  # how many our role was seen to see
     log: Answer[None] = NOT_ASKED
+    usage: Usage = Usage.OFF  # the strictest of what its targets' policies ask of the log
     window: Window | None = None  # of the small bucket
 
 

@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from rotator.core import okta_rights
 from rotator.core.preflight_facts import NotAsked
 from rotator.core.preflight_said import answering, broken, cannot_tell, certificate, clocks, failed, listed, ok, warning
+from rotator.core.usage import Usage
 from rotator.errors import MissingError, RefusedError, RotatorError, UnavailableError
 
 if TYPE_CHECKING:
@@ -103,11 +104,28 @@ def system_log(org: OrgFacts) -> Said | None:
         case UnavailableError() as error:
             return broken(error)
         case RotatorError() as error:
-            return warning(
-                f"it may not be read ({error}): each app is looked at once an hour instead",
-                f"Grant `{okta_rights.LOG}`, and the standard role Report Administrator.",
-            )
+            return _unreadable(error, org.usage)
     return ok("can be read")
+
+
+def _unreadable(error: RotatorError, usage: Usage) -> Said:
+    """Say what does not work without the log."""
+    line, grant = (
+        f"it may not be read ({error})",
+        f"Grant `{okta_rights.LOG}`, and the standard role Report Administrator.",
+    )
+    instead = "each app is looked at once an hour instead"
+    match usage:
+        case Usage.REQUIRED:
+            return failed(
+                f"{line}: with `usage: required` no old secret is switched off; {instead}",
+                f"{grant} Or set `usage` to another value.",
+            )
+        case Usage.STOP_IF_SEEN:
+            return warning(f"{line}: an old secret is switched off without a look at who uses it; {instead}", grant)
+        case Usage.OFF:
+            return warning(f"{line}: {instead}", grant)
+    assert_never(usage)
 
 
 def rate_limit(org: OrgFacts) -> Said | None:
@@ -149,7 +167,7 @@ def verification(facts: TargetFacts) -> Said | None:
         return None
     name = facts.target.verify.authorization_server
     if name is None:
-        return ok("by introspection at the org's own server")
+        return _introspected(facts, "by introspection at the org's own server")
     match facts.server:
         case NotAsked():
             return None
@@ -176,6 +194,18 @@ def _app(seen: App) -> Said:
     return ok(f"{seen.label}, {seen.auth_method.value}")
 
 
+def _introspected(facts: TargetFacts, how: str) -> Said:
+    """Say what an introspection is not: a token request, by which the log shows that it tells who used which secret."""
+    if facts.target.policy.usage is not Usage.REQUIRED:
+        return ok(how)
+    return warning(
+        f"{how}, which the System Log does not show: `usage: required` has its proof only while an application gets "
+        "tokens with the new secret",
+        "Have it proven by a token: name a custom `verify.authorization_server`, and give the app the grant Client "
+        "Credentials. Or set `usage: stop_if_seen`.",
+    )
+
+
 def _verification(facts: TargetFacts, seen: App, server: ServerMetadata) -> Said:
     name, scope = facts.target.verify.authorization_server, facts.target.verify.scope
     if server.auth_methods and seen.auth_method.value not in server.auth_methods:
@@ -185,13 +215,13 @@ def _verification(facts: TargetFacts, seen: App, server: ServerMetadata) -> Said
         )
     if not seen.allows_client_credentials:
         if scope is None:
-            return ok(f"by introspection at {name}: the app has no grant Client Credentials")
+            return _introspected(facts, f"by introspection at {name}: the app has no grant Client Credentials")
         return warning(
             "`verify.scope` is of no use: the app has no grant Client Credentials; by introspection instead",
             "Give the app that grant to have a token as proof, or leave `verify.scope` out.",
         )
     if seen.dpop_bound:
-        return ok(f"by introspection at {name}: the app's tokens are bound to DPoP")
+        return _introspected(facts, f"by introspection at {name}: the app's tokens are bound to DPoP")
     if server.grant_types and "client_credentials" not in server.grant_types:
         return warning(
             f"{name} does not list client_credentials; by introspection instead", "Allow the grant at that server."

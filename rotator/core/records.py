@@ -11,12 +11,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rotator.core.model import (
+    Approval,
     ConsumerVersion,
+    HooksDue,
     KvVersion,
     Made,
     Order,
     OrderMode,
     Reason,
+    Removal,
     RetiringMode,
     RotationId,
     SecretId,
@@ -26,6 +29,8 @@ from rotator.core.model import (
 from rotator.core.secret_value import SecretFields
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rotator.core.model import FieldNames
     from rotator.core.secret_value import SecretValue
 
@@ -83,7 +88,6 @@ def read_staging(version: KvVersion, older: tuple[int, ...]) -> Staging:
     fields = version.fields
     try:
         state = StagingState(fields.text("state"))
-        order = json.loads(fields.text("order") or "null")
         record = Staging(
             version=version.number,
             state=state,
@@ -95,7 +99,11 @@ def read_staging(version: KvVersion, older: tuple[int, ...]) -> Staging:
             staged_at=_time(fields.text("staged_at")),
             made=tuple(_read_made(item) for item in json.loads(fields.text("made") or "[]")),
             paused=fields.text("pause"),
-            order=_read_order(order) if order else None,
+            order=_read(_read_order, fields.text("order")),
+            remove=_read(_read_removal, fields.text("remove")),
+            approved=_read(_read_approval, fields.text("approved")),
+            rollback=_as(SecretId, fields.text("rollback")),
+            hooks=_read(_read_hooks, fields.text("hooks")),
             older=older,
         )
     except (ValueError, KeyError, TypeError) as problem:
@@ -117,6 +125,10 @@ def staging_fields(record: Staging) -> SecretFields:
         "made": json.dumps([{"hash": made.hash, "at": made.at.isoformat()} for made in record.made]),
         "pause": record.paused or "",
         "order": json.dumps(_order(record.order)),
+        "remove": json.dumps(_removal(record.remove)),
+        "approved": json.dumps(_approval(record.approved)),
+        "rollback": record.rollback or "",
+        "hooks": json.dumps(_hooks(record.hooks)),
         "secret_hash": record.value.hash if record.value else "",
     }
     return SecretFields(fields).merged({"client_secret": record.value} if record.value else {})
@@ -139,6 +151,40 @@ def _order(order: Order | None) -> dict[str, str] | None:
     if order is None:
         return None
     return {"replace": order.replace, "mode": order.mode.value, "placed_at": order.placed_at.isoformat()}
+
+
+def _read_removal(item: dict[str, Any]) -> Removal:
+    changed, placed_at = _required_time(item["changed"]), _required_time(item["placed_at"])
+    return Removal(SecretId(item["secret"]), changed, placed_at, compromised=item["compromised"] is True)
+
+
+def _removal(removal: Removal | None) -> dict[str, Any] | None:
+    if removal is None:
+        return None
+    times = {"changed": removal.changed.isoformat(), "placed_at": removal.placed_at.isoformat()}
+    return {"secret": removal.secret, **times, "compromised": removal.compromised}
+
+
+def _read_approval(item: dict[str, str]) -> Approval:
+    return Approval(item["of"], _required_time(item["at"]))
+
+
+def _approval(approval: Approval | None) -> dict[str, str] | None:
+    return {"of": approval.of, "at": approval.at.isoformat()} if approval else None
+
+
+def _read_hooks(item: dict[str, Any]) -> HooksDue:
+    return HooksDue(RotationId(item["rotation"]), tuple(str(name) for name in item["names"]))
+
+
+def _hooks(due: HooksDue | None) -> dict[str, Any] | None:
+    return {"rotation": due.rotation, "names": list(due.names)} if due else None
+
+
+def _read(read: Callable[[dict[str, Any]], Any], text: str | None) -> Any:
+    """Read what is there in JSON; an absent one stays absent."""
+    item = json.loads(text or "null")
+    return read(item) if item else None
 
 
 def _time(text: str | None) -> datetime | None:

@@ -13,9 +13,11 @@ Numbers in the names of the rows are those of the table in ARCHITECTURE.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from rotator.core import backoff
 from rotator.core.actions import (
     Activate,
     AskLog,
@@ -30,12 +32,13 @@ from rotator.core.actions import (
     Promote,
     Rebase,
     Rest,
+    RunHook,
     ScrubStaging,
     Verify,
     Waiting,
 )
 from rotator.core.adoption import adopt, instead_of_a_new_one, newest_foreign, no_room
-from rotator.core.due import begin, until_proven, until_renewal, urgent, why_renew
+from rotator.core.due import begin, until_proven, until_renewal, why_renew, window_opens
 from rotator.core.facts import Facts
 from rotator.core.model import (
     AuthMethod,
@@ -45,6 +48,9 @@ from rotator.core.model import (
     Reason,
     StagingState,
 )
+from rotator.core.places import cannot_be_written, copy_to_the_others
+from rotator.core.precedence import Cause
+from rotator.core.retirement import while_off
 from rotator.core.slots import drop_duplicate, free_a_slot, switch_off
 
 if TYPE_CHECKING:
@@ -203,11 +209,13 @@ def promote(facts: Facts) -> Action | None:
         return Verify(staged, "candidate")
     if not proof.level.good:
         return until_proven(facts, proof)
-    opens = facts.policy.calendar.next_opening(facts.now)
-    if facts.now < opens and not urgent(facts):
+    opens = window_opens(facts)
+    if facts.now < opens:
         if facts.value is not None and not facts.matches and facts.proof is None:
             return Verify(facts.value, "current")
         return Rest(opens, Waiting.WINDOW)
+    if facts.cause is not Cause.REVOKED and (trouble := cannot_be_written(facts)) is not None:
+        return trouble
     return Promote(next(secret for secret in facts.candidates if secret.active))
 
 
@@ -286,15 +294,32 @@ def duplicate(facts: Facts) -> Action | None:
     return drop_duplicate(facts)
 
 
+def copy(facts: Facts) -> Action | None:
+    """Row 13b: the target's other paths hold what the first one does."""
+    return copy_to_the_others(facts)
+
+
+def tell_consumers(facts: Facts) -> Action | None:
+    """Row 13c: the hooks of the rotation that was promoted. Until they have run the old one stays."""
+    due = facts.staging.hooks
+    for name in [it for it in due.names if it in facts.seen.target.hooks] if due else ():
+        failed = facts.seen.hooks_failed.get(name)
+        if failed is None:
+            return RunHook(name)
+        since = facts.current.created if facts.current else facts.now
+        if facts.now >= since + facts.policy.overlap_max:
+            hint = "Mend it, or take it out of `hooks`; it is run again at the next look."
+            return Blocked(Block.HOOK, f"{name}: {failed.detail}", hint)
+        return Rest(facts.now + backoff.delay(failed.tries), Waiting.HOOK, f"{name}: {failed.detail}")
+    return None
+
+
 def retire(facts: Facts) -> Action | None:
-    """Row 14: the old one is switched off after the overlap, and removed after the soak."""
+    """Row 14: the old one is switched off after the overlap if nobody uses it, and removed after the soak."""
     for leaving in facts.leaving:
-        if leaving.secret.active:
-            step = switch_off(facts, leaving)
-            if step is not None and not isinstance(step, Rest):
-                return step
-        elif facts.now >= leaving.soak_ends(facts.policy):
-            return Delete(leaving.secret.id, "soak over")
+        step = _next_of(facts, leaving)
+        if step is not None and not isinstance(step, Rest):
+            return step
     return None
 
 
@@ -312,9 +337,10 @@ def rest(facts: Facts) -> Rest:
     if facts.alive is not None:
         waits.append(until_renewal(facts, facts.alive.created + facts.policy.rotate_after))
     timed = [wait for wait in waits if wait.until is not None]
-    return min(
+    first = min(
         timed, key=lambda wait: wait.until or facts.now, default=(waits or [Rest(None, Waiting.NEXT_ROTATION)])[0]
     )
+    return replace(first, detail=_and_kept(facts, first.detail)) if facts.kept else first
 
 
 ROWS: tuple[Callable[[Facts], Action | None], ...] = (
@@ -333,15 +359,21 @@ ROWS: tuple[Callable[[Facts], Action | None], ...] = (
     current_is_dead,
     refused_although_active,
     duplicate,
+    copy,
+    tell_consumers,
     retire,
     renew,
 )
 
 
 def _next_of(facts: Facts, leaving: Leaving) -> Action | None:
-    if leaving.secret.active:
-        return switch_off(facts, leaving)
-    return Rest(leaving.soak_ends(facts.policy), Waiting.SOAK)
+    return switch_off(facts, leaving) if leaving.secret.active else while_off(facts, leaving)
+
+
+def _and_kept(facts: Facts, detail: str) -> str:
+    """Row 14a: tell the operator, and go on."""
+    kept = f"{', '.join(secret.id for secret in facts.kept)} was switched on again and stays until it is retired"
+    return f"{detail}; {kept}" if detail else kept
 
 
 def _span(ahead: timedelta) -> str:

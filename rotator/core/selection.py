@@ -87,6 +87,7 @@ class Selection:
     max_matches: int = 2000
     newcomers: Newcomers = Newcomers.OBSERVE
     overrides: Mapping[AppId, Policy] = field(default_factory=dict)
+    hooks: Mapping[AppId, tuple[str, ...]] = field(default_factory=dict)  # of those with another policy
 
     def means(self, app_id: AppId, label: str) -> bool:
         """Say whether the selection means an app of that id and label."""
@@ -104,8 +105,10 @@ class Selection:
             name=member.name,
             app_id=member.app_id,
             consumer=_filled_in(self.target.consumer, member),
+            also=tuple(replace(each, path=_filled_in(each.path, member)) for each in self.target.also),
             staging=_filled_in(self.target.staging, member),
             policy=replace(policy, mode=Mode.OBSERVE) if member.only_observed else policy,
+            hooks=self.hooks.get(member.app_id, self.target.hooks),
             only_observed=member.only_observed,
         )
 

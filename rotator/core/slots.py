@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from rotator.core import backoff
 from rotator.core.actions import Block, Blocked, Deactivate, Delete, Rest, Verify, Waiting
-from rotator.core.due import ORDER_WITHIN
-from rotator.core.model import OrderMode, RetiringMode
+from rotator.core.precedence import Hold, at_most, waits
+from rotator.core.retirement import still_in_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,15 +79,13 @@ def switch_off(facts: Facts, leaving: Leaving) -> Action | None:
     if facts.now < (ends := leaving.overlap_ends(facts.policy)):
         return Rest(ends, Waiting.OVERLAP)
     opens = facts.policy.calendar.next_opening(facts.now)
-    if facts.now < opens and leaving.mode is not RetiringMode.NOW:
+    if facts.now < opens and not leaving.at_once:
         return Rest(opens, Waiting.WINDOW)
     if facts.alive is None or facts.value is None:
         return None
-    if facts.proof is None:
-        return Verify(facts.value, "current")
-    if not facts.proof.level.good:
-        return Rest(facts.now + backoff.delay(facts.proof.tries), Waiting.VERIFICATION, facts.proof.detail)
-    return Deactivate(leaving.secret.id, "overlap over")
+    if not leaving.at_once and (still := still_in_use(facts, leaving)) is not None:
+        return still
+    return _proven_first(facts) or Deactivate(leaving.secret.id, _why_off(leaving))
 
 
 def drop_duplicate(facts: Facts) -> Action | None:
@@ -102,16 +100,35 @@ def drop_duplicate(facts: Facts) -> Action | None:
     return Delete(extra.id, "duplicate of the current one")
 
 
+def _proven_first(facts: Facts) -> Action | None:
+    """What is left is proven in this pass before anything else is switched off."""
+    if facts.proof is None:
+        assert facts.value
+        return Verify(facts.value, "current")
+    if facts.proof.level.good:
+        return None
+    return Rest(facts.now + backoff.delay(facts.proof.tries), Waiting.VERIFICATION, facts.proof.detail)
+
+
 def _switch_off_for_room(facts: Facts, leaving: Leaving) -> Action | None:
-    if facts.alive is not None:
+    cut = not waits(facts.cause, Hold.OVERLAP)
+    if facts.alive is not None and not cut:
         return switch_off(facts, leaving)
-    if leaving.toggled:
+    if leaving.toggled or len(facts.active) < 2:
         return None
-    if facts.now < (ends := leaving.overlap_ends(facts.policy)):
+    if facts.alive is not None:
+        return _proven_first(facts) or Deactivate(leaving.secret.id, "to make room: ordered")
+    if facts.now < (ends := leaving.overlap_ends(facts.policy)) and not cut:
         return Rest(ends, Waiting.OVERLAP)
-    if len(facts.active) < 2:
-        return None
-    return Deactivate(leaving.secret.id, "overlap over")
+    if not cut and not leaving.at_once and (still := still_in_use(facts, leaving)) is not None:
+        return still
+    return Deactivate(leaving.secret.id, _why_off(leaving))
+
+
+def _why_off(leaving: Leaving) -> str:
+    if leaving.removal is None:
+        return "overlap over"
+    return "compromised" if leaving.removal.compromised else "a person said so"
 
 
 def _may_go(facts: Facts, leaving: Leaving) -> bool:
@@ -119,11 +136,14 @@ def _may_go(facts: Facts, leaving: Leaving) -> bool:
 
 
 def _kept_until(facts: Facts, leaving: Leaving) -> datetime:
-    """Return the end of the soak; an order does not wait for it longer than for a window."""
+    """Return the end of the soak; an order does not wait for it longer than its precedence says."""
     ends, order = leaving.soak_ends(facts.policy), facts.order
     if order is None:
         return ends
-    return min(ends, order.placed_at if order.mode is OrderMode.NOW else order.placed_at + ORDER_WITHIN)
+    if not waits(facts.cause, Hold.SOAK):
+        return min(ends, order.placed_at)
+    longest = at_most(facts.cause, Hold.SOAK)
+    return ends if longest is None else min(ends, order.placed_at + longest)
 
 
 def _old(facts: Facts, secret: OktaSecret) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rotator.core.model import KvPath
 from rotator.core.selection import APP_ID, CLIENT_ID
+from rotator.core.sharing import paths_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,7 +69,8 @@ def on_staging(path: KvPath) -> tuple[Rule, ...]:
 
 def of_target(target: Target) -> tuple[Rule, ...]:
     """Return what one target needs, by exact paths."""
-    return (*on_consumer_path(target.consumer), *on_staging(target.staging))
+    on_consumer_paths = (rule for path in paths_of(target) for rule in on_consumer_path(path))
+    return (*on_consumer_paths, *on_staging(target.staging))
 
 
 ON_ITSELF = (
@@ -84,8 +86,9 @@ def consumer_patterns(targets: Iterable[Target], selections: Iterable[Selection]
 
     Of a selection it is a pattern: `+` is one segment, whatever it is (contracts: Vault 4).
     """
-    patterns = (_pattern(selection.target.consumer) for selection in selections)
-    return tuple(dict.fromkeys((*(target.consumer for target in targets), *patterns)))
+    exact = (path for target in targets for path in paths_of(target))
+    patterns = (_pattern(path) for selection in selections for path in paths_of(selection.target))
+    return tuple(dict.fromkeys((*exact, *patterns)))
 
 
 def _pattern(path: KvPath) -> KvPath:

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import pwd
 import socket
 import struct
@@ -22,11 +21,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from rotator import __version__
-from rotator.app.orders import checked_reason, pause, resume
+from rotator.app.orders import approve, checked_reason, pause, reclaim, resume, retire
 from rotator.app.reconcile import each
+from rotator.app.rollback import rollback
+from rotator.core.model import OrderMode
 from rotator.daemon.control_socket import listening
+from rotator.daemon.standing import names_of, standing_of, told_of_daemon, told_of_error, told_of_rollback
 from rotator.daemon.talk import DAEMON, END, ERROR, LONGEST, TARGET, NoRequestError, Request, read_request, written
-from rotator.errors import ConfigError, RefusedError, RotatorError
+from rotator.errors import ConfigError, RotatorError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -34,11 +36,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rotator.app.observe import World
-    from rotator.app.orders import Pause
+    from rotator.app.orders import Ordered, Pause
     from rotator.app.rotate import Outcome
     from rotator.core.admission import Brake
     from rotator.core.model import Target
-    from rotator.daemon.vitals import TargetVitals, Vitals
+    from rotator.daemon.vitals import Vitals
 
     Told = Callable[[Outcome, datetime, bool], dict[str, Any]]  # an outcome and whether it was forced, for programs
     Say = Callable[[dict[str, Any]], Awaitable[None]]
@@ -72,8 +74,12 @@ class Desk(Protocol):
         """Have these targets looked at now."""
         ...
 
-    async def rotate(self, name: str, *, by: str, force: bool, within: float) -> Outcome:
+    async def rotate(self, name: str, *, by: str, order: OrderMode | None, within: float) -> Outcome:
         """Rotate as `rotator rotate` does, and return how it ended; `BusyError` if it goes on after so many seconds."""
+        ...
+
+    async def look(self, name: str, *, within: float) -> Outcome | None:
+        """Look at it now, and return how that ended; None if it goes on after so many seconds."""
         ...
 
     async def brake(self) -> Brake | None:
@@ -165,7 +171,7 @@ class Control:
             failed = await self._obey(request, peer, answer.say)
         except RotatorError as error:
             log.warning("command_refused", **who, detail=str(error))
-            await answer.say({"kind": ERROR, **_of_error(error)})
+            await answer.say({"kind": ERROR, **told_of_error(error)})
             await answer.end(error.exit_code)
             return
         log.info("command_answered", **who, failed=failed)
@@ -177,7 +183,7 @@ class Control:
         """Do what is asked, and return for how many targets it did not end well."""
         match request.command:
             case "ping":
-                await say({"kind": DAEMON, **_daemon(self.desk.vitals)})
+                await say({"kind": DAEMON, **told_of_daemon(self.desk.vitals)})
                 return 0
             case "status":
                 return await self._status(request, say)
@@ -192,6 +198,10 @@ class Control:
                 return await self._release(peer, say)
             case "rotate":
                 return await self._rotate(request, peer, say)
+            case "approve" | "retire" | "reclaim":
+                return await self._order(request, peer, say)
+            case "rollback":
+                return await self._roll_back(request, peer, say)
         raise ConfigError([f"the daemon (version {__version__}) knows no such command; it may be older than yours"])
 
     def _meant(self, request: Request) -> tuple[Target, ...]:
@@ -206,10 +216,10 @@ class Control:
         brake = await self.desk.brake()
         targets = self.desk.named(request.targets) if request.targets else None
         held = {"since": brake.since.isoformat(), "why": brake.why, "hint": brake.hint} if brake else None
-        await say({"kind": DAEMON, **_daemon(vitals), "brake": held})
+        await say({"kind": DAEMON, **told_of_daemon(vitals), "brake": held})
         shown = vitals.targets() if targets is None else [vitals.target(each.name) for each in targets]
         for one in shown:
-            await say({"kind": TARGET, **standing(one)})
+            await say({"kind": TARGET, **standing_of(one)})
         return 0
 
     async def _pause(self, request: Request, peer: Peer, say: Say) -> int:
@@ -243,17 +253,39 @@ class Control:
 
     async def _release(self, peer: Peer, say: Say) -> int:
         await self.desk.release(peer.name)
-        await say({"kind": DAEMON, **_daemon(self.desk.vitals)})
+        await say({"kind": DAEMON, **told_of_daemon(self.desk.vitals)})
         return 0
 
     async def _rotate(self, request: Request, peer: Peer, say: Say) -> int:
+        order = order_of(request)
+
         async def one(target: Target) -> dict[str, Any]:
             within = max(0.0, min(LONGEST_WAIT, request.wait))
-            outcome = await self.desk.rotate(target.name, by=peer.name, force=request.force, within=within)
-            return self.told(outcome, self.desk.world(target).clock.now(), request.force)
+            outcome = await self.desk.rotate(target.name, by=peer.name, order=order, within=within)
+            return self.told(outcome, self.desk.world(target).clock.now(), order is not None)
 
         targets = self._meant(request)
         return await _each(targets, one, say, at_once=max(1, len(targets)))
+
+    async def _order(self, request: Request, peer: Peer, say: Say) -> int:
+        """Write an order down, and make the pass that carries it out."""
+
+        async def one(target: Target) -> dict[str, Any]:
+            ordered = await _ordered(request, target, self._world(target, peer))
+            within = max(0.0, min(LONGEST_WAIT, request.wait))
+            outcome = await self.desk.look(target.name, within=within)
+            told = self.told(outcome, self.desk.world(target).clock.now(), False) if outcome else {"exit_code": 0}
+            return {**told, "ordered": ordered.detail}
+
+        return await _each(self._meant(request), one, say)
+
+    async def _roll_back(self, request: Request, peer: Peer, say: Say) -> int:
+        async def one(target: Target) -> dict[str, Any]:
+            done = await rollback(target, self._world(target, peer))
+            self.desk.wake([target.name])
+            return {**told_of_rollback(done), "exit_code": 0}
+
+        return await _each(self._meant(request), one, say)
 
     def _world(self, target: Target, peer: Peer) -> World:
         return replace(self.desk.world(target), actor=peer.name)
@@ -281,7 +313,7 @@ class _Answer:
 
     async def refuse(self, text: str) -> None:
         """Say what is wrong with what was sent."""
-        await self.say({"kind": ERROR, **_of_error(ConfigError([text]))})
+        await self.say({"kind": ERROR, **told_of_error(ConfigError([text]))})
         await self.end(ConfigError.exit_code)
 
     async def end(self, code: int) -> None:
@@ -306,21 +338,40 @@ async def _each(
 
     async def tell(target: Target, fields: dict[str, Any]) -> dict[str, Any]:
         said.add(target.name)
-        await say({"kind": TARGET, **_names(target), **fields})
+        await say({"kind": TARGET, **names_of(target), **fields})
         return fields
 
     async def one(target: Target) -> dict[str, Any]:
         try:
             return await tell(target, await work(target))
         except RotatorError as error:
-            await tell(target, _of_error(error))
+            await tell(target, told_of_error(error))
             raise
 
-    ended = await each(targets, one, failed=lambda _, error: _of_error(error), at_once=at_once)
+    ended = await each(targets, one, failed=lambda _, error: told_of_error(error), at_once=at_once)
     for target, fields in zip(targets, ended, strict=True):
         if target.name not in said:  # not even tried, or a fault of ours
             await tell(target, fields)
     return sum(fields["exit_code"] != 0 for fields in ended)
+
+
+async def _ordered(request: Request, target: Target, world: World) -> Ordered:
+    match request.command:
+        case "approve":
+            return await approve(target, world)
+        case "retire":
+            return await retire(target, world, secret_id=request.secret or None)
+    return await reclaim(target, world, request.secret)
+
+
+def order_of(request: Request) -> OrderMode | None:
+    """Return how pressing a rotation was ordered; `ConfigError` where there is no such word."""
+    if not request.order:
+        return None
+    try:
+        return OrderMode(request.order)
+    except ValueError:
+        raise ConfigError(["there is no such order; the daemon may be older than the command"]) from None
 
 
 def _peer_of(writer: asyncio.StreamWriter) -> Peer:
@@ -328,54 +379,3 @@ def _peer_of(writer: asyncio.StreamWriter) -> Peer:
     form = struct.Struct("3i")  # pid, uid, gid
     pid, uid, _ = form.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, form.size))
     return Peer(pid, uid)
-
-
-def _names(target: Target) -> dict[str, str]:
-    return {"target": target.name, "org": target.org, "app_id": target.app_id, "path": str(target.consumer)}
-
-
-def _of_error(error: RotatorError) -> dict[str, Any]:
-    code = error.code if isinstance(error, RefusedError) else ""
-    told = {"kind": type(error).__name__, "code": code, "message": str(error), "request_id": error.request_id}
-    return {"exit_code": error.exit_code, "message": str(error), "hint": error.hint, "error": told}
-
-
-def _daemon(vitals: Vitals) -> dict[str, Any]:
-    """Tell how the daemon itself is, and its orgs and Vaults."""
-    return {
-        "program": __version__,
-        "pid": os.getpid(),
-        "started_at": vitals.started_at.isoformat(),
-        "last_tick": vitals.last_tick.isoformat() if vitals.last_tick else None,
-        "stopping": vitals.stopping,
-        "sides": [
-            {
-                "kind": side.kind,
-                "alias": side.alias,
-                "condition": reach.condition.value,
-                "since": reach.since.isoformat(),
-                "detail": reach.detail,
-            }
-            for side, reach in vitals.reach.items()
-        ],
-    }
-
-
-def standing(one: TargetVitals) -> dict[str, Any]:
-    """Tell how a target stands, as far as the daemon knows without looking."""
-    last = one.last
-    made = last.secret_created if last else None
-    return {
-        **_names(one.target),
-        "exit_code": 0,
-        "state": one.state.value,
-        "under_way": one.under_way,
-        "failures": one.failures,
-        "policy": {"name": one.target.policy.name, "mode": one.target.policy.mode.value},
-        "secret": {"id": last.secret_id, "created": made.isoformat()} if last and made else None,
-        "looked_at": last.at.isoformat() if last else None,
-        "next_look": one.next_look.isoformat(),
-        "next": {"waiting": last.waiting, "at": last.until.isoformat() if last.until else None} if last else None,
-        "detail": last.detail if last else "",
-        "hint": last.hint if last else "",
-    }

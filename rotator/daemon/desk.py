@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from rotator.app.observe import World
     from rotator.app.rotate import Outcome, Step
     from rotator.core.admission import Brake
-    from rotator.core.model import Target
+    from rotator.core.model import OrderMode, Target
     from rotator.daemon.inquiry import Connections
     from rotator.daemon.loop import Loop
     from rotator.daemon.vitals import TargetVitals, Vitals
@@ -84,14 +85,14 @@ class LoopDesk:
         """Have these targets looked at now."""
         self.loop.wake(names)
 
-    async def rotate(self, name: str, *, by: str, force: bool, within: float) -> Outcome:
+    async def rotate(self, name: str, *, by: str, order: OrderMode | None, within: float) -> Outcome:
         """Rotate, and return how it ended; `BusyError` if it goes on after so many seconds."""
         steps: tuple[Step, ...] = ()
         outcome: Outcome | None = None
         try:
             async with asyncio.timeout(within):
                 while outcome is None or _goes_on(outcome):
-                    outcome = await self._next(name, outcome, Told(by, force and not steps))
+                    outcome = await self._next(name, outcome, Told(by, None if steps else order))
                     steps += outcome.steps
         except TimeoutError:
             if outcome is None:
@@ -101,6 +102,16 @@ class LoopDesk:
                 ) from None
         assert outcome is not None
         return replace(outcome, steps=steps)
+
+    async def look(self, name: str, *, within: float) -> Outcome | None:
+        """Look at it now, and return how that ended; None if it goes on after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._idle(name)
+                ending = self.endings.next_of(name)
+                self.loop.wake([name])
+                return await ending
+        return None
 
     async def _next(self, name: str, before: Outcome | None, told: Told) -> Outcome:
         """Return how the next pass ends. One that only had to wait a moment comes again by itself."""

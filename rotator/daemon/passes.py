@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from rotator.core.model import RotationId, Target
+    from rotator.core.model import OrderMode, RotationId, Target
     from rotator.daemon.agenda import Agenda
     from rotator.daemon.braking import Braking
     from rotator.daemon.inquiry import Connections, Inquiry
@@ -53,10 +53,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """That a person wants a target rotated; `force`: due or not."""
+    """That a person wants a target looked at, and rotated if it is due; with an order, due or not."""
 
     by: str
-    force: bool = False
+    order: OrderMode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,8 @@ class Passes:
     def tell(self, name: str, told: Told) -> None:
         """Let the next pass over a target be one that a person asked for."""
         before = self._told.get(name)
-        self._told[name] = replace(told, force=True) if before and before.force else told
+        stronger = before is not None and before.order and not (told.order and told.order.outranks(before.order))
+        self._told[name] = replace(told, order=before.order) if before and stronger else told
 
     def press(self, names: Iterable[str]) -> None:
         """Let the next pass over each of these look by the urgent share: consumers may be cut off."""
@@ -171,7 +172,7 @@ class Passes:
                     target,
                     world,
                     told=told is not None,
-                    force=told is not None and told.force,
+                    order=told.order if told else None,
                     dry_run=told is None and self._around.pulse.brake is not None,
                     tries=self._tries.setdefault(target.name, {}),
                     deadline=self._clock.now() + limits.one_pass,

@@ -23,6 +23,7 @@ from rotator.daemon.health import Health
 from rotator.daemon.loop import Common, Loop, Outside
 from rotator.daemon.metrics import Tally
 from rotator.daemon.signals import Asked, hearing
+from rotator.daemon.soaking import Soaking
 from rotator.daemon.systemd import Systemd
 from rotator.daemon.watch import ClientIds, Watch
 from rotator.errors import ConfigError
@@ -74,7 +75,7 @@ async def serve(
     worlds whose days are short.
     """
     settings, asked, bell, systemd, tally = load(), Asked(), Bell(pace.tick), Systemd(), Tally()
-    client_ids, endings = ClientIds(), Endings()
+    client_ids, soaking, endings = ClientIds(), Soaking(), Endings()
     async with AsyncExitStack() as around:
         owner = f"daemon@{socket.gethostname()}/{os.getpid()}"
 
@@ -94,7 +95,7 @@ async def serve(
             prune=state.prune,
             several=settings.state.shared,
         )
-        told = (tally.passed, client_ids.passed, endings.passed)
+        told = (tally.passed, client_ids.passed, soaking.passed, endings.passed)
         outside = Outside(bell, asked, systemd, partial(_load_again, load, settings), told)
         loop = Loop(settings, worlds, outside, common, clock=worlds.clock, pace=pace, limits=limits)
         if settings.health is not None:
@@ -110,6 +111,7 @@ async def serve(
             clock=worlds.clock,
             every=poll,
             client_ids=client_ids,
+            soaking=soaking,
         )
         around.enter_context(hearing(asked, bell.ring))
         await around.enter_async_context(bell.ringing())

@@ -23,7 +23,8 @@ class Request:
     command: str
     targets: tuple[str, ...] = ()
     everything: bool = False
-    force: bool = False
+    order: str = ""  # of a rotation: the word of an `OrderMode`
+    secret: str = ""  # which secret is meant
     reason: str = ""
     wait: float = 60
 
@@ -54,11 +55,10 @@ def read_request(line: bytes) -> Request:
     targets = said.pop("targets", [])
     if not isinstance(targets, list) or not all(isinstance(name, str) for name in targets):
         raise NoRequestError("`targets` must be a list of names")
-    kinds: dict[str, tuple[type, ...]] = {
-        "command": (str,), "everything": (bool,), "force": (bool,), "reason": (str,), "wait": (int, float)
-    }  # fmt: skip
+    texts: dict[str, tuple[type, ...]] = dict.fromkeys(("command", "order", "secret", "reason"), (str,))
+    kinds = texts | {"everything": (bool,), "wait": (int, float)}
     if said.keys() - kinds or "command" not in said:
-        raise NoRequestError("a request has `command`, and `targets`, `everything`, `force`, `reason`, `wait`")
+        raise NoRequestError(f"a request has {', '.join(f'`{name}`' for name in (*kinds, 'targets'))}, no more")
     if wrong := [name for name, value in said.items() if type(value) not in kinds[name]]:
         raise NoRequestError(f"`{wrong[0]}` is of a wrong type")
     return Request(targets=tuple(targets), **said)

@@ -6,6 +6,7 @@
 * How far each log was heard outlives the process, and one member of a service hears it at a time (the Cursors port).
 * Whoever may have been missed is looked at within minutes: all of an org's targets, where the log no longer knew where
   we were or a day went by. Okta goes on by the time of persistence, so that a place it still knows misses nothing.
+* Beside it, who was cut off with an old secret is heard of (`cut_offs`), by the same poll.
 * Nothing that goes wrong here stops the loop, not even a fault of this program (`each`).
 """
 
@@ -25,6 +26,7 @@ from rotator.app.reconcile import each
 from rotator.core.agenda import SPREAD
 from rotator.core.changes import concerned
 from rotator.core.history import Place
+from rotator.daemon.cut_offs import CutOffs
 from rotator.daemon.reach import may_be_away
 from rotator.daemon.vitals import Side
 from rotator.errors import InvariantError, RefusedError, RotatorError, StateError
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from rotator.app.rotate import Outcome
     from rotator.core.changes import Heard
     from rotator.core.model import Target
+    from rotator.daemon.soaking import Soak, Soaking
     from rotator.daemon.vitals import Vitals
     from rotator.ports import Clock, Cursors, OktaLog
 
@@ -120,8 +123,9 @@ class Watch:
         clock: Clock,
         every: timedelta,
         client_ids: Mapping[str, str],
+        soaking: Soaking,
     ) -> None:
-        """Ask nothing yet; `client_ids` are those that are known at the time, by target.
+        """Ask nothing yet; `client_ids` are those that are known at the time, by target, `soaking` whose secret is off.
 
         `key_of` an org's alias is what its place is kept under: an alias may come to mean another org.
         """
@@ -131,7 +135,9 @@ class Watch:
         self._key_of = key_of
         self._clock = clock
         self._client_ids = client_ids
+        self._soaking = soaking
         self._every = every.total_seconds()
+        self._cut_offs = CutOffs(sleepers, cursors=cursors, key_of=key_of, clock=clock, lasting=every * MISSED)
         self._orgs: dict[str, _Org] = {}
         self._polls: dict[str, asyncio.Task[None]] = {}
 
@@ -197,6 +203,12 @@ class Watch:
         org.cursor, org.heard_at, org.unreadable, org.fault = heard.cursor, asked_at, False, ""
         with suppress(StateError):  # then it is heard again from there, which costs a look
             await self._cursors.keep(self._key_of(via.org), Place(heard.cursor, asked_at))
+        await self._cut_offs.listen(via.org, port, self._soaks(via.org))
+
+    def _soaks(self, alias: str) -> list[Soak]:
+        """Return whose old secret is switched off."""
+        known = (self._soaking.of(one) for one in self._sleepers.vitals.targets() if one.target.org == alias)
+        return [soak for soak in known if soak is not None]
 
     def _port(self, via: Target) -> OktaLog:
         """Return the log of the target's org, by way of another target where that one's Vault cannot be opened."""

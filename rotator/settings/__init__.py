@@ -11,6 +11,7 @@ from __future__ import annotations
 from rotator.settings.load import control_socket, exists, fileless, find, load
 from rotator.settings.model import (
     AppRoleAuth,
+    CommandHook,
     Control,
     JwtAuth,
     KubernetesAuth,
@@ -23,6 +24,7 @@ from rotator.settings.model import (
     State,
     TokenAuth,
     Vault,
+    WebHook,
     find_targets,
     nearest,
     nothing,
@@ -32,6 +34,7 @@ from rotator.settings.secret_source import SecretSource
 
 __all__ = [
     "AppRoleAuth",
+    "CommandHook",
     "Control",
     "JwtAuth",
     "KubernetesAuth",
@@ -45,6 +48,7 @@ __all__ = [
     "State",
     "TokenAuth",
     "Vault",
+    "WebHook",
     "control_socket",
     "exists",
     "fileless",

@@ -16,7 +16,7 @@ _KEYS = {
     "okta": frozenset(OrgSection.model_fields),
     "vaults": frozenset(VaultSection.model_fields),
 }
-_NAMED = ("okta", "vaults", "policies", "targets", "selections")
+_NAMED = ("okta", "vaults", "policies", "targets", "selections", "hooks")
 
 
 def keys_of_one(section: str) -> frozenset[str]:

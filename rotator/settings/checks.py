@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rotator.core.sharing import Shared, clashes
+from rotator.core.model import Destination
+from rotator.core.selection import APP_ID, CLIENT_ID
+from rotator.core.sharing import Shared, clashes, paths_of
 from rotator.settings.kinds import write_duration
 from rotator.settings.model import sites_of
 
@@ -52,15 +54,17 @@ def check_targets(
         other = clash.earlier.name
         if clash.what is Shared.APP:
             document.report((*key, "app_id"), f"is the app of target `{other}` as well; remove one of the two")
+            continue
+        place = (*key, "write_to", clash.number, "path")
+        if clash.earlier is clash.target:
+            document.report(place, "the secret is written there already; remove one of the two")
         else:
-            document.report(
-                (*key, "write_to", 0, "path"), f"target `{other}` writes there as well; give each a path of its own"
-            )
+            document.report(place, f"target `{other}` writes there as well; give each a path of its own")
     apps = _by_app(targets)
     for target in targets:
         key = ("targets", target.name)
         _check_name(document, key, apps)
-        _check_destination(document, key, target, sites)
+        _check_destinations(document, key, target, sites)
 
 
 def check_selections(
@@ -78,7 +82,8 @@ def check_selections(
         if selection.name in names:
             document.report(key, "is the name of a target as well; choose another")
         _check_name(document, key, apps)
-        _check_destination(document, key, selection.target, sites)
+        _check_templates(document, key, selection.target)
+        _check_destinations(document, key, selection.target, sites)
 
 
 def _by_app(targets: Sequence[Target]) -> dict[str, str]:
@@ -92,13 +97,27 @@ def _check_name(document: Document, key: Key, apps: Mapping[str, str]) -> None:
         document.report(key, f"is named like the app of target `{other}`; choose another name")
 
 
-def _check_destination(document: Document, key: Key, target: Target, sites: Sites) -> None:
-    place = (*key, "write_to", 0)
-    if sites.wiped(target):
-        document.report((*place, "path"), "lies in the staging area, which is wiped; choose another path")
-    if target.consumer.path.split("/")[0] in {"data", "metadata"}:
+def _check_templates(document: Document, key: Key, target: Target) -> None:
+    """Refuse templates that give one path: Okta's client id is the app's id unless somebody chose another."""
+    alike = [str(path).replace(CLIENT_ID, APP_ID) for path in paths_of(target)]
+    for index, path in enumerate(alike):
+        if path in alike[:index]:
+            place = (*key, "write_to", index, "path")
+            document.report(place, "the secrets are written there already; remove one of the two")
+
+
+def _check_destinations(document: Document, key: Key, target: Target, sites: Sites) -> None:
+    for index in sites.wiped(target):
+        place = (*key, "write_to", index, "path")
+        document.report(place, "lies in the staging area, which is wiped; choose another path")
+    for index, each in enumerate((Destination(target.consumer, target.fields), *target.also)):
+        _check_destination(document, (*key, "write_to", index), each)
+
+
+def _check_destination(document: Document, place: Key, destination: Destination) -> None:
+    if destination.path.path.split("/")[0] in {"data", "metadata"}:
         document.warn((*place, "path"), "begins like an address of the API; the path is meant without `data/`")
-    fields = target.fields
+    fields = destination.fields
     if fields.client_id == fields.client_secret:
         document.report((*place, "fields"), "both have the same name; give each its own")
     for name, field in (("client_id", fields.client_id), ("client_secret", fields.client_secret)):

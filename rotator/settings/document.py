@@ -22,7 +22,7 @@ Key = tuple[str | int, ...]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,30}")  # longer ones may be a token that lost its key
-_NAMED_SECTIONS = frozenset({"okta", "vaults", "policies", "targets", "selections"})
+_NAMED_SECTIONS = frozenset({"okta", "vaults", "policies", "targets", "selections", "hooks"})
 
 
 class Origin(NamedTuple):

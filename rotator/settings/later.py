@@ -13,16 +13,11 @@ if TYPE_CHECKING:
     from rotator.settings.document import Document, Key
 
 _ANY = "*"
-_SECTIONS = ("web", "notify", "hooks", "log")
+_SECTIONS = ("web", "notify", "log")
 _KEYS: tuple[Key, ...] = (
     *((section,) for section in _SECTIONS),
-    *(("policies", _ANY, key) for key in ("usage", "notify", "hooks", "secret_source")),
-    ("policies", _ANY, "overlap", "max"),
-    *(
-        (section, _ANY, key)
-        for section in ("targets", "selections")
-        for key in ("notify", "hooks", "secret_source", "usage")
-    ),
+    *(("policies", _ANY, key) for key in ("notify", "secret_source")),
+    *((section, _ANY, key) for section in ("targets", "selections") for key in ("notify", "secret_source", "usage")),
 )
 _VALUES: tuple[tuple[Key, frozenset[str]], ...] = (
     (("okta", _ANY, "auth", "method"), frozenset({"dpop"})),
@@ -30,7 +25,6 @@ _VALUES: tuple[tuple[Key, frozenset[str]], ...] = (
     (("policies", _ANY, "mode"), frozenset({"approve"})),
     (("selections", _ANY, "overrides", _ANY, "mode"), frozenset({"approve"})),
 )
-_WRITTEN_TO: Key = ("selections", _ANY, "write_to")
 _IN_THE_OPEN = {
     "token": "token_file",
     "private_key": "key_file",
@@ -50,11 +44,6 @@ def refuse_later(document: Document) -> None:
             if document.get(key) in values:
                 document.refuse(key, "is a value that this release does not act on yet; choose another")
                 document.told.add(key[:-1] if key[-1] == "method" else key)  # what goes with a method is moot
-    for key in [*_matches(document.data, ("targets", _ANY, "write_to")), *_matches(document.data, _WRITTEN_TO)]:
-        places = document.get(key)
-        if isinstance(places, list) and len(places) > 1:
-            document.report((*key, 1), "this release writes to one place for each target; remove the others")
-            del places[1:]
     _refuse_secrets(document)
 
 

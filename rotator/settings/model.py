@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from rotator.core.budget import Shares
     from rotator.core.model import Policy, Target
+    from rotator.core.secret_value import SecretValue
     from rotator.core.selection import Selection
     from rotator.settings.secret_source import SecretSource
 
@@ -113,6 +114,27 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandHook:
+    """A command that is run after a promotion, with what it gets of our environment. The program was there."""
+
+    command: tuple[str, ...]
+    environment: tuple[tuple[str, SecretValue], ...]
+    folder: Path
+    timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class WebHook:
+    """A webhook that is sent after a promotion, signed with `secret`."""
+
+    url: SecretSource
+    secret: SecretSource
+    ca_file: Path | None
+    proxy: str | None = field(repr=False)
+    timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """The state database: a `sqlite` or a `postgresql` URL without a password, and where that lies."""
 
@@ -180,6 +202,7 @@ class Settings:
     warnings: tuple[str, ...] = ()
     shown: tuple[Setting, ...] = field(default=(), repr=False)
     selections: tuple[Selection, ...] = ()
+    hooks: Mapping[str, CommandHook | WebHook] = field(default_factory=dict)
 
     @property
     def sites(self) -> Sites:

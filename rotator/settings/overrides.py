@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PREFIX = "ROTATOR_"
-_SECTIONS = ("okta", "vaults", "policies", "targets", "selections", "limits", "state", "health", "control")
+_SECTIONS = ("okta", "vaults", "policies", "targets", "selections", "hooks", "limits", "state", "health", "control")
 _NAMELESS = frozenset({"limits", "state", "health", "control"})  # sections without names of somebody's choice
-_LISTS = frozenset({"write_to", "windows", "blackouts"})
+_LISTS = frozenset({"write_to", "windows", "blackouts", "command"})
 _SECRETS = {
     "token": "token_file",
     "private_key": "key_file",

@@ -30,6 +30,12 @@ def state_url(environ: Mapping[str, str] | None = None) -> str:
     return f"sqlite:///{_state(environ)}/database/state.db"
 
 
+def inventory_directory(environ: Mapping[str, str] | None = None) -> Path:
+    """Return where `rotator discover` keeps what it has found, so that nobody has to be asked twice."""
+    environ = os.environ if environ is None else environ
+    return _state(environ) / "inventory"
+
+
 def control_socket(environ: Mapping[str, str] | None = None) -> Path:
     """Return where the control socket lies by default: systemd's RuntimeDirectory, else beside the state."""
     environ = os.environ if environ is None else environ

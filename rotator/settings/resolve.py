@@ -18,12 +18,14 @@ from rotator.core.model import (
     Wave,
 )
 from rotator.core.schedule import Blackout, Window
+from rotator.core.usage import Usage
 from rotator.settings.aliases import ALIAS, give_aliases
 from rotator.settings.checks import check_policy, check_selections, check_targets
 from rotator.settings.connections import resolve_org, resolve_vault
 from rotator.settings.document import Document, Origin, told
 from rotator.settings.explain import validated
 from rotator.settings.files import secret_at
+from rotator.settings.hooks import check_hook_names, resolve_hooks
 from rotator.settings.later import refuse_later
 from rotator.settings.model import Control, Listen, Org, Settings, State, Vault, nearest
 from rotator.settings.overrides import apply_overrides
@@ -61,6 +63,7 @@ def resolve(document: Document, around: Surroundings) -> Settings:
     sections: dict[Key, BaseModel] = {}
     orgs = _orgs(document, around, sections)
     vaults = _vaults(document, around, sections)
+    hooks = resolve_hooks(document, around, sections)
     policies = _policies(document, sections)
     targets = resolve_targets(document, orgs, vaults, policies, sections=sections)
     selections = resolve_selections(document, orgs, vaults, policies, sections=sections)
@@ -88,6 +91,7 @@ def resolve(document: Document, around: Surroundings) -> Settings:
         warnings=tuple(told(document.warnings)),
         shown=shown_settings(document, sections),
         selections=selections,
+        hooks=hooks,
     )
 
 
@@ -135,6 +139,7 @@ def _policies(document: Document, sections: dict[Key, BaseModel]) -> dict[str, P
             sections[key] = section
             found[name] = _policy(name, section)
             check_policy(document, key, found[name])
+            check_hook_names(document, (*key, "hooks"), section.hooks)
     return found
 
 
@@ -145,6 +150,8 @@ def _policy(name: str, section: PolicySection) -> Policy:
         onboard=Onboard(section.onboard),
         rotate_after=section.rotate_after,
         overlap=section.overlap.min,
+        overlap_max=section.overlap.longest,
+        usage=Usage(section.usage),
         soak=section.soak,
         reclaim_after=section.reclaim_after,
         on_unknown_value=OnUnknownValue(section.on_unknown_value),

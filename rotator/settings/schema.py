@@ -5,6 +5,7 @@ The descriptions are what editors show: the JSON Schema is made from here and fr
 
 from __future__ import annotations
 
+from datetime import timedelta  # noqa: TC003 -- pydantic looks it up when it builds the models
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -28,12 +29,14 @@ from rotator.settings.kinds import (  # noqa: TC001 -- pydantic looks them up wh
     Zone,
 )
 from rotator.settings.schema_connections import SECRET, OrgSection, Section, VaultSection, written
+from rotator.settings.schema_hooks import MOST_HOOKS, HookNames, HookSection
 from rotator.settings.state_url import StateUrl  # noqa: TC001 -- likewise
 
 _DEFAULT = Policy()
 _FIELDS = FieldNames()
 _LIMITS = Limits()
 _WAVE = Wave()
+MOST_PLACES = 8
 
 
 # --- Policies ---------------------------------------------------------------------------------------------
@@ -43,11 +46,26 @@ class OverlapSection(Section):
     """How long the old secret stays good. A duration alone means `{min: …}`."""
 
     min: Duration = Field(description="At least so long.")
+    max: Duration | None = Field(
+        default=None,
+        description="What the log has not shown of its use by then, a person decides. Absent: 30d or twice `min`.",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _from_duration(cls, given: object) -> object:
         return given if isinstance(given, dict) else {"min": given}
+
+    @model_validator(mode="after")
+    def _in_order(self) -> OverlapSection:
+        if self.longest < self.min:
+            raise ValueError("has a `max` shorter than `min`; make it longer, or leave it out")
+        return self
+
+    @property
+    def longest(self) -> timedelta:
+        """After so long a person decides."""
+        return self.max or max(_DEFAULT.overlap_max, 2 * self.min)
 
 
 class WindowSection(Section):
@@ -106,6 +124,11 @@ class PolicySection(Section):
         default=written(_DEFAULT.overlap),
         description="How long the old secret stays good after the new one is out.",
     )
+    usage: Literal["required", "stop_if_seen", "off"] = Field(
+        default=_DEFAULT.usage.value,
+        description="What the System Log must show before the old secret is switched off. required: that nobody uses "
+        "it. stop_if_seen: no use. off: nothing.",
+    )
     soak: Duration = Field(
         default=written(_DEFAULT.soak),
         description="How long the old secret stays switched off before it is deleted.",
@@ -125,6 +148,9 @@ class PolicySection(Section):
     )
     daily_cap: Number = Field(
         default=_DEFAULT.daily_cap, ge=1, le=20, description="The most secrets made for one target in 24 hours."
+    )
+    hooks: HookNames = Field(
+        default=[], max_length=MOST_HOOKS, description="What is run after a promotion, in this order: names of `hooks`."
     )
 
 
@@ -168,8 +194,9 @@ class TargetSection(Section):
     )
     verify_: VerifySection = Field(default=VerifySection(), alias="verify", description="How a new secret is proven.")
     write_to: list[DestinationSection] = Field(
-        min_length=1, max_length=1, description="Where the secret is written: just one place in this release."
+        min_length=1, max_length=MOST_PLACES, description="Where the secret is written; the first place leads."
     )
+    hooks: HookNames | None = Field(default=None, max_length=MOST_HOOKS, description="Instead of the policy's.")
 
 
 # --- Selections -------------------------------------------------------------------------------------------
@@ -226,8 +253,9 @@ class SelectionSection(Section):
     )
     verify_: VerifySection = Field(default=VerifySection(), alias="verify", description="How new secrets are proven.")
     write_to: list[DestinationsSection] = Field(
-        min_length=1, max_length=1, description="Where the secrets are written: just one place in this release."
+        min_length=1, max_length=MOST_PLACES, description="Where the secrets are written; the first place leads."
     )
+    hooks: HookNames | None = Field(default=None, max_length=MOST_HOOKS, description="Instead of the policy's.")
     overrides: dict[AppIdText, OverrideSection] = Field(
         default={}, description="What is different for single apps, by app id."
     )
@@ -293,6 +321,7 @@ class Configuration(Section):
     selections: dict[str, SelectionSection] = Field(
         default={}, description="Many apps at once: those of an org that a pattern or a list means, by name."
     )
+    hooks: dict[str, HookSection] = Field(default={}, description="What is run after a promotion, by name.")
     limits: LimitsSection = Field(default=LimitsSection(), description="Where the program stops and asks.")
     state: StateSection = Field(description="The state database. Absent: a file in the state directory.")
     engine: Literal["local", "postgres"] = Field(

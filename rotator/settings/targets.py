@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rotator.core.model import AppId, FieldNames, KvPath, Mode, Target, VerifySettings
+from rotator.core.model import AppId, Destination, FieldNames, KvPath, Mode, Target, VerifySettings
 from rotator.core.selection import APP_ID, Newcomers, Selection
 from rotator.settings.document import Origin
 from rotator.settings.explain import validated
+from rotator.settings.hooks import check_hook_names
 from rotator.settings.model import nearest, staging_path
-from rotator.settings.schema import SelectionSection, TargetSection
+from rotator.settings.schema import PolicySection, SelectionSection, TargetSection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,8 @@ def resolve_targets(
         sections[key] = section
         org, vault, policy = orgs.get(section.org), vaults.get(section.vault), policies.get(section.policy)
         if org and vault and policy:
-            found.append(_target(name, section, section.app_id, org=org, vault=vault, policy=policy))
+            target = _target(name, section, section.app_id, org=org, vault=vault, policy=policy)
+            found.append(replace(target, hooks=_hooks(section, policy.name, sections)))
     return tuple(found)
 
 
@@ -73,11 +75,15 @@ def resolve_selections(
         org, vault, policy = orgs.get(section.org), vaults.get(section.vault), policies.get(section.policy)
         if org and vault and policy:
             target = _target(name, section, APP_ID, org=org, vault=vault, policy=policy)
-            found.append(_selection(target, section, overrides))
+            hooks = {app: _hooks(section, each.name, sections) for app, each in overrides.items()}
+            target = replace(target, hooks=_hooks(section, policy.name, sections))
+            found.append(_selection(target, section, overrides, hooks))
     return tuple(found)
 
 
-def _selection(target: Target, section: SelectionSection, overrides: dict[AppId, Policy]) -> Selection:
+def _selection(
+    target: Target, section: SelectionSection, overrides: dict[AppId, Policy], hooks: dict[AppId, tuple[str, ...]]
+) -> Selection:
     return Selection(
         name=target.name,
         target=target,
@@ -86,7 +92,19 @@ def _selection(target: Target, section: SelectionSection, overrides: dict[AppId,
         max_matches=section.max_matches,
         newcomers=Newcomers(section.newcomers),
         overrides=overrides,
+        hooks=hooks,
     )
+
+
+def _hooks(
+    section: TargetSection | SelectionSection, policy: str, sections: Mapping[Key, BaseModel]
+) -> tuple[str, ...]:
+    """Return the hooks of a target: its own, else those of that policy."""
+    if section.hooks is not None:
+        return tuple(section.hooks)
+    of_policy = sections["policies", policy]
+    assert isinstance(of_policy, PolicySection)
+    return tuple(of_policy.hooks)
 
 
 def _overrides(
@@ -113,6 +131,7 @@ def _fill_in_only_ones(document: Document, key: Key) -> None:
 def _names_lead_somewhere(document: Document, key: Key, section: TargetSection | SelectionSection) -> bool:
     names = {"org": section.org, "vault": section.vault, "policy": section.policy}
     found = [_leads_somewhere(document, (*key, name), wanted) for name, wanted in names.items()]
+    check_hook_names(document, (*key, "hooks"), section.hooks)
     return all(found)
 
 
@@ -127,17 +146,21 @@ def _leads_somewhere(document: Document, key: Key, wanted: str) -> bool:
 def _target(
     name: str, section: TargetSection | SelectionSection, app_id: str, *, org: Org, vault: Vault, policy: Policy
 ) -> Target:
-    destination = section.write_to[0]
+    first, *others = (
+        Destination(KvPath(each.mount, each.path), FieldNames(each.fields.client_id, each.fields.client_secret))
+        for each in section.write_to
+    )
     verify = section.verify_
     return Target(
         name=name,
         org=org.alias,
         vault=vault.alias,
         app_id=AppId(app_id),
-        consumer=KvPath(destination.mount, destination.path),
+        consumer=first.path,
         staging=staging_path(org, vault, app_id),
         policy=policy,
-        fields=FieldNames(destination.fields.client_id, destination.fields.client_secret),
+        fields=first.fields,
+        also=tuple(others),
         verify=VerifySettings(verify.authorization_server, verify.scope),
         settle=org.answer_within + org.propagation + vault.answer_within + SLACK,
         effect=max(org.answer_within, vault.answer_within) + A_MOMENT,

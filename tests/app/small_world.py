@@ -13,6 +13,7 @@ from rotator.app.observe import World
 from rotator.core.model import AppId, KvPath, Mode, Policy, RotationId, Target, VerifySettings
 from rotator.core.secret_value import SecretValue
 from rotator.errors import BusyError
+from tests.fakes.hooks import GOOD, FakeHooks
 from tests.fakes.okta import FakeOkta, ManualClock
 from tests.fakes.vault import FakeKv
 
@@ -126,6 +127,7 @@ class SmallWorld:
 
     def __post_init__(self) -> None:
         self.okta, self.kv = FakeOkta(self.clock), FakeKv(self.clock)
+        self.hooks = FakeHooks({"restart": lambda _: GOOD})
         self.flaky_okta, self.flaky_kv = Flaky(self.okta), Flaky(self.kv)
         self.world = World(
             okta=self.flaky_okta,
@@ -138,6 +140,7 @@ class SmallWorld:
             progress=self.told,
             gate=OpenGate(),
             journal=NoJournal(),
+            hooks=self.hooks,
         )
 
     def of(self, _: Target) -> World:

@@ -13,7 +13,7 @@ from rotator.app.orders import pause
 from rotator.app.rotate import carry_on
 from rotator.core import requests
 from rotator.core.chain import Broken, Whole
-from rotator.core.model import Mode, Policy
+from rotator.core.model import Mode, OrderMode, Policy
 from rotator.core.secret_value import SecretValue
 from rotator.errors import RefusedError, StateError, UnknownOutcomeError
 from tests.app.small_world import OLD, SmallWorld
@@ -121,7 +121,7 @@ async def test_a_rotation_that_was_ordered_is_told_with_its_order(kept: Kept) ->
     target = kept.small.settled()
     (old,) = [secret.id for secret in await kept.small.okta.list_secrets(target.app_id)]
 
-    await carry_on(target, kept.small.world, force=True)
+    await carry_on(target, kept.small.world, order=OrderMode.NOW)
 
     (story,) = await history(kept.chronicle, "billing")
     assert [act.step for act in story.acts][:2] == ["OrderReplacement", "Stage"]

@@ -11,6 +11,7 @@ import pytest
 from rotator.app.reconcile import Patience, reconcile, see_through
 from rotator.app.rotate import carry_on
 from rotator.core.budget import TURN, Haste, Share, haste
+from rotator.core.model import OrderMode
 from rotator.core.secret_value import SecretValue
 from rotator.errors import UnknownOutcomeError
 from tests.app.small_world import OLD, OTHER, SmallWorld
@@ -80,7 +81,7 @@ async def test_the_look_after_a_lost_answer_is_as_pressing_as_what_was_lost(smal
 
 
 async def test_an_order_is_pressing(small: SmallWorld, okta: Noting) -> None:
-    await carry_on(small.settled(), small.world, force=True)
+    await carry_on(small.settled(), small.world, order=OrderMode.NOW)
 
     assert okta.of("create_secret") == [PRESSING]
 
@@ -97,7 +98,7 @@ async def test_a_removal_is_pressing_and_does_not_wait(small: SmallWorld, okta: 
 
 
 async def test_the_next_target_is_not_hurried_by_the_last(small: SmallWorld, okta: Noting) -> None:
-    await carry_on(small.settled(), small.world, force=True)
+    await carry_on(small.settled(), small.world, order=OrderMode.NOW)
 
     assert haste() == HASTELESS
 

@@ -11,7 +11,7 @@ import pytest
 from rotator.app.operate import Adopted, adopt, look_at, verify
 from rotator.app.rotate import carry_on
 from rotator.core.actions import Block, Blocked, Rest, Stage, Waiting
-from rotator.core.model import AuthMethod, Proof, ProofLevel, SecretStatus, StagingState
+from rotator.core.model import AuthMethod, OrderMode, Proof, ProofLevel, SecretStatus, StagingState
 from rotator.core.records import staging_fields
 from rotator.errors import BusyError, ConflictError, MissingError, RefusedError, UnavailableError, UnknownOutcomeError
 from tests.app.small_world import OLD, OTHER, SmallWorld
@@ -71,7 +71,7 @@ def proof(level: ProofLevel) -> Callable[..., object]:
 async def rotated(small: SmallWorld) -> Target:
     """A target that was rotated once, so that its staging record knows version 2."""
     target = small.settled()
-    await carry_on(target, small.world, force=True)
+    await carry_on(target, small.world, order=OrderMode.NOW)
     return target
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from rotator.app.reconcile import AT_ONCE, OUT, Patience, each, reconcile, see_through
 from rotator.core.actions import Rest, Stage, Waiting
-from rotator.core.model import Mode, Policy
+from rotator.core.model import Mode, OrderMode, Policy
 from rotator.errors import (
     BusyError,
     ConflictError,
@@ -38,8 +38,10 @@ def small() -> SmallWorld:
     return SmallWorld()
 
 
-async def patient(small: SmallWorld, target: Target, *, patience: Patience = MINUTE, force: bool = False) -> Outcome:
-    return await see_through(target, small.world, told=True, force=force, patience=patience, sleep=small.sleep)
+async def patient(
+    small: SmallWorld, target: Target, *, patience: Patience = MINUTE, order: OrderMode | None = None
+) -> Outcome:
+    return await see_through(target, small.world, told=True, order=order, patience=patience, sleep=small.sleep)
 
 
 def waiting(outcome: Outcome) -> Waiting:
@@ -276,7 +278,7 @@ async def test_an_order_that_met_an_outage_first_is_given_again(small: SmallWorl
     target = small.settled()
     small.flaky_okta.fail("get_app", UnavailableError("away"))
 
-    await patient(small, target, force=True)
+    await patient(small, target, order=OrderMode.NOW)
 
     assert small.current(target) != OLD
     assert len(small.okta.held()) == 2
@@ -287,7 +289,7 @@ async def test_an_order_is_not_given_again_after_it_was_carried_out(small: Small
     target = small.settled()
     small.flaky_kv.fail("destroy", UnavailableError("away"))
 
-    outcome = await patient(small, target, force=True)
+    outcome = await patient(small, target, order=OrderMode.NOW)
 
     assert waiting(outcome) is Waiting.OVERLAP
     assert small.slept == [2]
@@ -298,7 +300,7 @@ async def test_an_order_under_a_policy_that_observes_is_only_planned(small: Smal
     target = small.settled()
     observed = small.target(policy=Policy(mode=Mode.OBSERVE))
 
-    outcome = await patient(small, observed, force=True)
+    outcome = await patient(small, observed, order=OrderMode.NOW)
 
     assert isinstance(outcome.planned, Stage)
     assert small.current(target) == OLD
@@ -316,7 +318,7 @@ async def test_where_a_person_named_the_target_whoever_else_is_at_it_is_waited_f
         if len(small.slept) == 5:
             small.leases.now.discard(target.name)
 
-    outcome = await see_through(target, small.world, told=True, force=True, patience=MINUTE, sleep=sleep)
+    outcome = await see_through(target, small.world, told=True, order=OrderMode.NOW, patience=MINUTE, sleep=sleep)
 
     assert small.slept == [1.0] * 5
     assert waiting(outcome) is Waiting.OVERLAP

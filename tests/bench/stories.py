@@ -8,8 +8,9 @@ import time
 from random import Random
 from typing import TYPE_CHECKING
 
+from tests.faults.scenes import expired
 from tests.faults.schedules import sampled, with_up_to_two_faults
-from tests.faults.story import expired, tell
+from tests.faults.story import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

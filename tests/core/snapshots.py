@@ -32,6 +32,7 @@ from rotator.core.model import (
     Target,
 )
 from rotator.core.secret_value import SecretFields, SecretValue
+from rotator.core.usage import Evidence
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
 A, B, C, F = (SecretValue(letter * 64) for letter in "ABCF")
@@ -162,7 +163,8 @@ def seen(
     app: App | None = APP,
     **more: Any,
 ) -> Snapshot:
-    """A snapshot; `more` goes to `Snapshot`."""
+    """A snapshot; `more` goes to `Snapshot`. Unless it says otherwise the log shows that nobody uses an old secret."""
+    more.setdefault("usage", {secret.id: Evidence() for secret in secrets})
     return Snapshot(
         target=replace(TARGET, policy=policy),
         app=app,

@@ -274,6 +274,7 @@ def test_an_emergency_is_calls_by_the_urgent_share() -> None:
     [
         pytest.param(replace(AUTO, mode=Mode.OBSERVE), "only observes", id="one that observes"),
         pytest.param(replace(AUTO, mode=Mode.MANUAL), "rotates when told", id="one that waits for word"),
+        pytest.param(replace(AUTO, mode=Mode.APPROVE), "approved at once", id="one that waits for approval"),
         pytest.param(
             replace(AUTO, blackouts=(Blackout(date(2026, 1, 1), date(2026, 12, 31), "UTC"),)),
             "never open",

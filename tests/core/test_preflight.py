@@ -48,6 +48,7 @@ from rotator.core.preflight_facts import (
     VaultHealth,
 )
 from rotator.core.preflight_said import Said, Verdict, span_of
+from rotator.core.usage import Usage
 from rotator.errors import ConfigError, MissingError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -189,7 +190,10 @@ ORG_CASES = [
     (Check.OKTA_WRITING, org(apps=REFUSED), None, ""),
     (Check.OKTA_WRITING, org(scopes=REFUSED), None, ""),
     (Check.OKTA_LOG, org(), OK, "can be read"),
-    (Check.OKTA_LOG, org(log=REFUSED), WARNING, "once an hour"),
+    (Check.OKTA_LOG, org(log=REFUSED), WARNING, "403 no): each app is looked at once an hour"),
+    (Check.OKTA_LOG, org(log=REFUSED, usage=Usage.STOP_IF_SEEN), WARNING, "without a look at who uses it"),
+    (Check.OKTA_LOG, org(log=REFUSED, usage=Usage.REQUIRED), FAILED, "no old secret is switched off"),
+    (Check.OKTA_LOG, org(usage=Usage.REQUIRED), OK, "can be read"),
     (Check.OKTA_LOG, org(log=AWAY), FAILED, "nobody answers"),
     (Check.OKTA_LOG, org(log=NOT_ASKED), None, ""),
     (Check.OKTA_LIMIT, org(), OK, "50 a minute for us, 49 left; at `rate_share.routine` 0.4 20: 6 rotations a minute"),
@@ -252,6 +256,13 @@ TARGET_CASES = [
     (Check.APP, target(app=NOT_ASKED), None, ""),
     (Check.VERIFICATION, target(), OK, "by a token of default"),
     (Check.VERIFICATION, target(of={"verify": VerifySettings()}), OK, "introspection at the org's own server"),
+    (
+        Check.VERIFICATION,
+        target(of={"verify": VerifySettings(), "policy": Policy(usage=Usage.REQUIRED)}),
+        WARNING,
+        "`usage: required` has its proof only while an application gets tokens",
+    ),
+    (Check.VERIFICATION, target(of={"policy": Policy(usage=Usage.REQUIRED)}), OK, "by a token of default"),
     (Check.VERIFICATION, target(server=MissingError("none")), FAILED, "no authorization server 'default'"),
     (Check.VERIFICATION, target(server=AWAY), FAILED, "nobody answers"),
     (Check.VERIFICATION, target(server=replace(SERVER, scopes=frozenset({"other"}))), WARNING, "'billing.read'"),

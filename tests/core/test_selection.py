@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rotator.core.membership import Kind, Notice, Selected, let_in, next_members, put_off, unlisted
-from rotator.core.model import App, AppId, AuthMethod, ClientId, KvPath, Mode, Policy, Target
+from rotator.core.model import App, AppId, AuthMethod, ClientId, Destination, FieldNames, KvPath, Mode, Policy, Target
 from rotator.core.selection import Member, Newcomers, Selection, targets_of
 from rotator.core.sharing import Sites, VaultSite
 from rotator.errors import RefusedError, UnavailableError
@@ -422,8 +422,15 @@ def test_a_target_says_why_it_is_only_observed(traits: dict[str, Any], why: str)
     assert (target.policy.mode is Mode.OBSERVE) is bool(why)
 
 
-def named(number: int, path: str = "named/okta", org: str = "acme") -> Target:
-    return replace(TEMPLATE, name="named", org=org, app_id=AppId(f"0oa{number}"), consumer=KvPath("kv", path))
+def named(number: int, path: str = "named/okta", org: str = "acme", also: str = "named/more") -> Target:
+    return replace(
+        TEMPLATE,
+        name="named",
+        org=org,
+        app_id=AppId(f"0oa{number}"),
+        consumer=KvPath("kv", path),
+        also=(Destination(KvPath("kv", also)),),
+    )
 
 
 @pytest.mark.parametrize(
@@ -432,6 +439,7 @@ def named(number: int, path: str = "named/okta", org: str = "acme") -> Target:
         pytest.param(named(1), "has the same app", id="one app"),
         pytest.param(named(1, org="alias"), "has the same app", id="one app, by another alias of the org"),
         pytest.param(named(2, "apps/0oa1/okta"), "writes to the same path", id="one path"),
+        pytest.param(named(2, also="apps/0oa1/okta"), "writes to the same path", id="one path, beside others"),
     ],
 )
 def test_what_is_shared_with_a_target_is_known_on_both_sides(target: Target, says: str) -> None:
@@ -467,6 +475,32 @@ def test_a_path_in_a_staging_area_is_wiped() -> None:
     (target,) = targets_of(Wishes([climbing]), [member(1, client_id=ClientId("wiped"))])
 
     assert target.conflict == "its path lies in a staging area, which is wiped"
+
+
+@pytest.mark.parametrize(
+    ("template", "client_id", "path", "says"),
+    [
+        pytest.param("{client_id}/okta", "wiped", "wiped/okta", "its path lies in a staging area, which is wiped",
+                     id="wiped"),
+        pytest.param("apps/{client_id}/okta", "0oa1", "apps/0oa1/okta", "two of its paths are the same", id="twice"),
+        pytest.param("more/{app_id}/{client_id}", "billing", "more/0oa1/billing", None, id="a path of its own"),
+    ],
+)  # fmt: skip
+def test_every_path_of_a_member_is_filled_in_and_counts(
+    template: str, client_id: str, path: str, says: str | None
+) -> None:
+    more = (Destination(KvPath("kv", template), FieldNames("ID")),)
+    wishes = Wishes([replace(SERVICES, target=replace(TEMPLATE, also=more))])
+    (target,) = targets_of(wishes, [member(1, client_id=ClientId(client_id))])
+
+    assert target.also == (Destination(KvPath("kv", path), FieldNames("ID")),)
+    assert target.conflict == says
+
+
+def test_a_member_with_another_policy_has_the_hooks_of_that_one() -> None:
+    hooked = replace(SERVICES, target=replace(TEMPLATE, hooks=("tell",)), hooks={AppId("0oa2"): ("other",)})
+
+    assert [each.hooks for each in targets_of(Wishes([hooked]), members(1, 2))] == [("tell",), ("other",)]
 
 
 def test_members_of_a_selection_that_is_no_more_are_no_targets() -> None:

@@ -8,9 +8,12 @@ import pytest
 import structlog
 
 from tests.app.small_world import SmallWorld
+from tests.entry.conftest import box, clean, site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
+
+__all__ = ["box", "clean", "log", "site", "small"]
 
 
 @pytest.fixture

@@ -292,7 +292,7 @@ def _has_group(number: int) -> bool:
         pytest.param(b'{"version": 1}\n', "a request has `command`", id="no command"),
         pytest.param(b'{"version": 1, "command": "ping", "x": 1}\n', "a request has `command`", id="a strange key"),
         pytest.param(b'{"version": 1, "command": 7}\n', "`command` is of a wrong type", id="a number for a name"),
-        pytest.param(b'{"version": 1, "command": "ping", "force": 1}\n', "`force` is of a wrong type", id="a number"),
+        pytest.param(b'{"version": 1, "command": "ping", "order": 1}\n', "`order` is of a wrong type", id="a number"),
         pytest.param(b'{"version": 1, "command": "ping", "targets": "a"}\n', "must be a list", id="a name for a list"),
         pytest.param(b'{"version": 1, "command": "ping", "targets": [1]}\n', "must be a list", id="numbers for names"),
         pytest.param(b"x" * (LONGEST + 10) + b"\n", "at most 64 KiB", id="too much"),
@@ -519,7 +519,7 @@ async def test_who_leaves_has_it_done_all_the_same(small: SmallWorld, tmp_path: 
 async def test_a_young_secret_is_rotated_by_force_alone(small: SmallWorld, tmp_path: Path, force: bool) -> None:
     target = small.settled()
     async with counter(small, tmp_path, target) as desk:
-        (line,) = await desk.ask("rotate", "billing", force=force)
+        (line,) = await desk.ask("rotate", "billing", order="now" if force else "")
 
     assert (line["ended"], line["force"], "Promote" in line["steps"]) == ("Rest", force, force)
     assert (small.current(target) != OLD) is force
@@ -538,7 +538,7 @@ async def test_what_only_waits_to_be_told_is_rotated(small: SmallWorld, tmp_path
 async def test_it_is_asked_for_once(small: SmallWorld, tmp_path: Path) -> None:
     target = small.settled()
     async with counter(small, tmp_path, target) as desk:
-        await desk.ask("rotate", "billing", force=True)
+        await desk.ask("rotate", "billing", order="now")
         first = small.current(target)
         desk.post.loop.wake(["billing"])
         await desk.post.settle()
@@ -558,7 +558,7 @@ async def test_the_pass_that_counts_begins_after_the_question(small: SmallWorld,
         desk.post.wires.okta["acme"].meanwhile = hold
         desk.post.loop.wake(["billing"])
         await asyncio.wait_for(reached.wait(), SOON)
-        asking = asyncio.create_task(desk.ask("rotate", "billing", force=True))
+        asking = asyncio.create_task(desk.ask("rotate", "billing", order="now"))
         await until(lambda: bool(desk.control._open))
         go_on.set()
         (line,) = await asking
@@ -575,7 +575,7 @@ async def test_what_takes_longer_is_told_and_goes_on(small: SmallWorld, tmp_path
 
     async with counter(small, tmp_path, target) as desk:
         desk.post.wires.okta["acme"].meanwhile = hold
-        (line,) = await desk.ask("rotate", "billing", force=True, wait=0.1)
+        (line,) = await desk.ask("rotate", "billing", order="now", wait=0.1)
         assert (line["exit_code"], line["error"]["kind"]) == (4, "BusyError")
         assert "the daemon goes on with it" in line["message"]
         go_on.set()
@@ -589,7 +589,7 @@ async def test_a_target_that_is_held_is_not_waited_for(small: SmallWorld, tmp_pa
         desk.post.wires.kv.error = SealedError("Vault is sealed")
         desk.post.loop.wake(["billing"])
         await desk.post.settle()
-        (line,) = await desk.ask("rotate", "billing", force=True)
+        (line,) = await desk.ask("rotate", "billing", order="now")
 
     assert (line["exit_code"], line["message"]) == (5, "billing waits for vault main: sealed")
 
@@ -598,7 +598,7 @@ async def test_a_target_that_another_process_works_on_is_asked_for_again(small: 
     target = small.settled()
     async with counter(small, tmp_path, target) as desk:
         small.leases.now.add("billing")
-        asking = asyncio.create_task(desk.ask("rotate", "billing", force=True))
+        asking = asyncio.create_task(desk.ask("rotate", "billing", order="now"))
         await until(lambda: desk.post.passes() == 2)
         small.leases.now.discard("billing")
         (line,) = await asking
@@ -609,7 +609,7 @@ async def test_a_target_that_another_process_works_on_is_asked_for_again(small: 
 async def test_while_it_stops_nothing_is_begun(small: SmallWorld, tmp_path: Path) -> None:
     async with counter(small, tmp_path) as desk:
         desk.post.loop._pulse.stopping = True
-        (line,) = await desk.ask("rotate", "billing", force=True)
+        (line,) = await desk.ask("rotate", "billing", order="now")
 
     assert (line["message"], line["error"]["code"]) == ("the daemon is stopping", "stopping")
 
@@ -621,7 +621,7 @@ async def test_in_the_end_whoever_still_waits_is_let_go(small: SmallWorld, tmp_p
     async with counter(small, tmp_path) as desk:
         desk.post.wires.okta["acme"].meanwhile = hold
         reader, writer = await asyncio.open_unix_connection(str(desk.path))
-        writer.write(Request("rotate", ("billing",), force=True).line())
+        writer.write(Request("rotate", ("billing",), order="now").line())
         await until(lambda: bool(desk.control._open))
     assert await asyncio.wait_for(reader.read(), SOON) == b"", "cut off, without an end"
     writer.close()
@@ -649,7 +649,7 @@ async def test_what_a_rotation_does_is_written_down_of_whoever_asked_and_no_long
     journal = Written()
     small.world = replace(small.world, journal=journal)
     async with counter(small, tmp_path) as desk:
-        await desk.ask("rotate", "billing", force=True)
+        await desk.ask("rotate", "billing", order="now")
         asked = {actor for _, actor, _ in journal.rows}
         journal.rows.clear()
         small.clock.advance(timedelta(days=8))
@@ -692,7 +692,7 @@ async def test_nothing_secret_is_said(small: SmallWorld, tmp_path: Path) -> None
     async with counter(small, tmp_path, target) as desk:
         said = [
             await desk.ask("status"),
-            await desk.ask("rotate", "billing", force=True),
+            await desk.ask("rotate", "billing", order="now"),
             await desk.ask("pause", "billing"),
             await desk.ask("resume", "billing"),
         ]

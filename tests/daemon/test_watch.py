@@ -15,6 +15,8 @@ from rotator.core.budget import Share, haste
 from rotator.core.changes import Change, Heard
 from rotator.core.model import AppId, ClientId
 from rotator.core.secret_value import SecretValue
+from rotator.core.usage import Refusals, UsageLog
+from rotator.daemon.soaking import Soaking
 from rotator.daemon.vitals import Condition, Reach, Side
 from rotator.daemon.watch import BLIND, OVERLAP, SILENCE, UNREADABLE, ClientIds, Watch
 from rotator.errors import ConfigError, RateLimitedError, RefusedError, UnavailableError
@@ -22,7 +24,7 @@ from tests.app.small_world import OTHER
 from tests.daemon.post import Post, Switch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, MutableMapping
+    from collections.abc import AsyncIterator, Collection, MutableMapping
     from datetime import datetime
 
     from rotator.core.model import App, OktaSecret
@@ -55,6 +57,7 @@ class Watched:
             clock=self.small.clock,
             every=MINUTE,
             client_ids=self.client_ids,
+            soaking=Soaking(),
         )
 
     def reconnect(self) -> Switch:
@@ -105,6 +108,12 @@ class Says:
 
     async def deactivated_by_us(self, _app: App, _secret: OktaSecret) -> bool:
         return False
+
+    async def usage(self, _app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+        return UsageLog((), None)
+
+    async def refusals(self, clients: Collection[str], cursor: str | None, since: datetime) -> Refusals:
+        return Refusals((), "")
 
 
 @pytest.fixture
@@ -405,6 +414,7 @@ async def test_it_asks_again_and_again_and_an_org_that_hangs_makes_no_other_wait
             clock=small.clock,
             every=timedelta(milliseconds=1),
             client_ids={},
+            soaking=Soaking(),
         )
         task = asyncio.create_task(watch.run())
         await asyncio.wait_for(thrice.wait(), 5)

@@ -3,6 +3,7 @@
 A comment right before a block says what a test needs to know of it: `<!-- file: rotator.yaml -->` is written down for
 the commands that use it, `<!-- fragment -->` is a part of a configuration, `<!-- scene: billing-api, expired -->` says
 how things stand before the commands (see `predicaments`), and `<!-- demo -->` is a part of what the demo prints.
+`<!-- script -->` and `<!-- check -->` are code that a test of its own runs.
 """
 
 from __future__ import annotations

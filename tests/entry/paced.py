@@ -26,6 +26,7 @@ from rotator.core.budget import bucket_of
 from rotator.core.model import ProofLevel
 from rotator.settings import load
 from rotator.wiring import okta_connection, vault_connection
+from rotator.wiring_hooks import open_hooks
 from tests.app.small_world import Told
 from tests.entry.site import APPS, Site
 
@@ -105,6 +106,7 @@ async def passed(site: Site, pace: Watched, *, patience: Patience = ONE_PASS) ->
         progress=Told(),
         gate=OpenGate(),
         journal=NoJournal(),
+        hooks=open_hooks(settings, clock),
     )
     try:
         return await reconcile(settings.targets, lambda _: world, patience=patience, sleep=pace.jump)

@@ -22,6 +22,8 @@ from rotator.core.actions import Block, Waiting
 from rotator.core.agenda import State
 from rotator.core.diagnosis.causes import Cause
 from rotator.core.diagnosis.table import Result as Diagnosed
+from rotator.core.inventory_risk import Hazard
+from rotator.core.last_use import UseOf
 from rotator.core.model import FieldNames, ProofLevel, Reason, RotationId, SecretId, Staging, StagingState
 from rotator.core.preflight import ORG_CHECKS, PLACE_CHECKS, TARGET_CHECKS, VAULT_CHECKS, Check
 from rotator.core.preflight_said import Verdict
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "ARCHITECTURE.md"
 COMMANDS_MD, CONFIGURATION, RECOVERY = DOCS / "commands.md", DOCS / "configuration.md", DOCS / "recovery.md"
 METRICS, PREFLIGHT, DOCTOR = DOCS / "metrics.md", DOCS / "preflight.md", DOCS / "doctor.md"
+DISCOVER = DOCS / "discover.md"
 REASON = re.compile(r"\bReason\.([A-Z_]+)")
 CODE = {str(path): path.read_text() for path in (ROOT / "rotator").rglob("*.py") if "sandbox" not in path.parts}
 
@@ -204,6 +207,29 @@ def test_the_keys_of_a_diagnosis_are_those_that_are_told(site: Site) -> None:
     client = site.run("doctor", "billing", "-o", "json").json()["client"]
 
     assert first_codes(sections_of(DOCTOR, 2)["JSON"]) == set(client)
+
+
+# --- The inventory --------------------------------------------------------------------------------------------
+
+
+def test_everything_that_is_held_against_an_app_is_explained() -> None:
+    section = sections_of(DISCOVER, 2)["What is held against an app"]
+
+    assert [code_in(row[0])[0] for row in rows_of(section)] == [each.value for each in Hazard]
+
+
+def test_the_keys_of_an_inventory_are_those_that_are_told(site: Site) -> None:
+    site.add()
+    told = {code_in(row[0])[0]: set(code_in(row[1])) for row in rows_of(sections_of(DISCOVER, 2)["JSON and CSV"])}
+
+    document = site.run("discover", "--yes", "-o", "json").json()
+    (app,) = document["apps"]
+
+    assert document.keys() == {"version", "command", "exit_code", "at", "orgs", "apps"}
+    assert told["orgs"] == document["orgs"][0].keys()
+    assert told["apps"] == app.keys()
+    assert told["secrets"] - {each.value for each in UseOf} == app["secrets"][0].keys()
+    assert told["risk"] == {*app["risk"], *app["risk"]["reasons"][0]}
 
 
 # --- Recovery -------------------------------------------------------------------------------------------------

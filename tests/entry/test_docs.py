@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 README, RECOVERY, ASSUMPTIONS = ROOT / "README.md", DOCS / "recovery.md", DOCS / "assumptions.md"
 SHELL = {"sh", "console"}
-LANGUAGES = SHELL | {"yaml", "hcl", "ini", "crontab", "text", ""}
+LANGUAGES = SHELL | {"yaml", "hcl", "ini", "crontab", "bash", "python", "text", ""}
 OUTSIDE = ("https://keepachangelog.com/", "https://semver.org/")
 UNSPEAKABLE = re.compile(
     r"/work\b|\.\./shared|\bissues?\b|pypi|npmjs|\bregistry\b"  # no path, no host, nothing of how the work is done

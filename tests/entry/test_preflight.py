@@ -263,13 +263,19 @@ def test_a_role_without_apps_is_no_success(site: Site) -> None:
     assert (verdicts(ran, Check.OKTA_ROLE), verdicts(ran, Check.APP)) == (["failed"], ["failed"])
 
 
-def test_a_log_that_may_not_be_read_is_a_warning(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("usage", "code", "verdict"), [("off", 0, "warning"), ("stop_if_seen", 0, "warning"), ("required", 1, "failed")]
+)
+def test_a_log_that_may_not_be_read_is_a_failure_where_proof_is_required(
+    site: Site, usage: str, code: int, verdict: str
+) -> None:
     site.add()
+    site.policy = f"{{mode: auto, usage: {usage}}}"
     (site.folder / "okta-token").write_text(site.box.okta.add_api_token(role=AdminRole(read_log=False)))
 
     ran = site.run("doctor", "--preflight", "-o", "json")
 
-    assert (ran.code, verdicts(ran, Check.OKTA_LOG)) == (0, ["warning"])
+    assert (ran.code, verdicts(ran, Check.OKTA_LOG)) == (code, [verdict])
 
 
 @pytest.mark.parametrize(

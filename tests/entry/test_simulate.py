@@ -246,7 +246,7 @@ def test_the_picture_in_the_documents_is_what_their_command_draws(site: Site) ->
 def test_every_warning_is_explained() -> None:
     words = set(re.findall(r'Warned\(\s*"([^"]+)"', inspect.getsource(capacity_warnings)))
 
-    assert len(words) == 8
+    assert len(words) == 9
     table = sections_of(DOCS / "simulate.md", 2)["What it says"]
     assert words <= {code for row in rows_of(table) for code in code_in(row[0])}
 

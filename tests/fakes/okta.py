@@ -27,10 +27,11 @@ from rotator.core.model import (
     VerifySettings,
 )
 from rotator.core.secret_value import SecretValue, secret_hash
+from rotator.core.usage import Refusal, Refusals, TokenRequest, UsageLog
 from rotator.errors import MissingError, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator
 
     from rotator.ports import Clock
 
@@ -74,6 +75,19 @@ class Event:
     hash: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for a token, in the System Log: for us or by us, granted or refused for its secret."""
+
+    at: datetime
+    app: AppId
+    granted: bool
+    hash: str
+    address: str
+    agent: str
+    ours: bool = False
+
+
 @dataclass(slots=True)
 class HeldApp:
     """An app and its slots."""
@@ -92,6 +106,10 @@ class FakeOkta:
         self.unique_values = False  # within an app; Okta's rule is not known
         self.server_answers = True  # the token endpoint; else every proof is inconclusive
         self.shows_log = True  # to our role
+        self.logs_hashes = True  # of the secret with which a token was got
+        self.logs_refused_hash = False  # likewise of one that was refused
+        self.log_lag = timedelta(0)  # after which a token request shows
+        self.asked: list[Asked] = []  # for tokens
         self.clock_ahead = timedelta(0)  # of ours, theirs is not
         self.cursors = 0  # raise it, and those that were given are not taken any more
         self._clock = clock
@@ -162,6 +180,12 @@ class FakeOkta:
             secret.status is SecretStatus.ACTIVE and secret.value.reveal() == value for secret in held.secrets
         )
 
+    def ask_for_token(
+        self, value: str, address: str = "192.0.2.7", agent: str = "job/1.0", *, app_id: str = "0oa1"
+    ) -> bool:
+        """Ask for a token as a consumer does; say whether there was one."""
+        return self._asked(AppId(app_id), value, address=address, agent=agent)
+
     # --- OktaAdmin ------------------------------------------------------------------------------------------
 
     async def get_app(self, app: AppId) -> App | None:
@@ -211,6 +235,8 @@ class FakeOkta:
     async def prove(self, app: App, value: SecretValue, settings: VerifySettings) -> Proof:
         """Say what a request with that value shows."""
         level, detail = self._verdict(app, value, settings)
+        if level is ProofLevel.TOKEN_ISSUED:
+            self._asked(app.id, value.reveal(), address="198.51.100.1", agent=US, ours=True)
         return Proof(level, detail, self._clock.now())
 
     # --- OktaLog --------------------------------------------------------------------------------------------
@@ -224,8 +250,7 @@ class FakeOkta:
 
     async def changes(self, cursor: str | None, since: datetime) -> Heard:
         """Return what others have done since the cursor; without one, since that time."""
-        if not self.shows_log:
-            raise RefusedError("You do not have permission to access the feature", code="E0000006", hint="A role.")
+        self._check_log()
         era, _, place = (cursor or "").partition(":")
         known = era == str(self.cursors)
         begins = int(place) if known else 0
@@ -238,18 +263,58 @@ class FakeOkta:
 
     async def traces(self, app: App, value: SecretValue, since: datetime) -> Traces:
         """Return what became of the app's secrets; who else used a value is not written down here."""
-        if not self.shows_log:
-            raise RefusedError("You do not have permission to access the feature", code="E0000006", hint="A role.")
+        self._check_log()
         seen = [event for event in reversed(self.events) if event.app == app.id and event.at >= since]
         return Traces(tuple(self._trace(event) for event in seen), whole=True)
 
     async def requests(self, app: App, since: datetime) -> Traces:
         """Return nothing: requests are not written down here."""
-        if not self.shows_log:
-            raise RefusedError("You do not have permission to access the feature", code="E0000006", hint="A role.")
+        self._check_log()
         return Traces((), whole=True)
 
+    async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+        """Return who asked for tokens as this client since then: with the old secret, and all that were refused."""
+        self._check_log()
+        last = self._clock.now() - self.log_lag
+        shown = [self._request(asked) for asked in self.asked if asked.app == app.id and since <= asked.at <= last]
+        requests = [each for each in reversed(shown) if old in each.hashes or not each.granted]
+        calibrated = [each.at for each in shown if each.granted and current in each.hashes]
+        return UsageLog(tuple(requests), max(calibrated, default=None))
+
+    async def refusals(self, clients: Collection[str], cursor: str | None, since: datetime) -> Refusals:
+        """Return others' token requests that were refused since the cursor; without one, since that time."""
+        self._check_log()
+        era, _, place = (cursor or "").partition(":")
+        begins = int(place) if era == str(self.cursors) else None
+        last = self._clock.now() - self.log_lag
+        shown = [asked for asked in self.asked if asked.at <= last]
+        found = tuple(
+            Refusal(f"request{number}", self._names(asked), asked.address, asked.agent)
+            for number, asked in enumerate(shown)
+            if (number >= begins if begins is not None else asked.at >= since)
+            if not asked.granted and not asked.ours and (not clients or self._names(asked) & set(clients))
+        )
+        return Refusals(found, f"{self.cursors}:{len(shown)}")
+
     # --- Inside ---------------------------------------------------------------------------------------------
+
+    def _names(self, of: Event | Asked) -> frozenset[str]:
+        held = self._apps.get(of.app)
+        return frozenset({of.app, held.app.client_id} if held and held.app.client_id else {of.app})
+
+    def _check_log(self) -> None:
+        if not self.shows_log:
+            raise RefusedError("You do not have permission to access the feature", code="E0000006", hint="A role.")
+
+    def _asked(self, app: AppId, value: str, *, address: str, agent: str, ours: bool = False) -> bool:
+        granted = self.accepts(value, app)
+        self.asked.append(Asked(self._clock.now(), app, granted, self._hash_of(value), address, agent, ours))
+        return granted
+
+    def _request(self, asked: Asked) -> TokenRequest:
+        told = self.logs_hashes and (asked.granted or self.logs_refused_hash)
+        hashes = frozenset({asked.hash}) if told else frozenset[str]()
+        return TokenRequest(asked.at, asked.granted, hashes, asked.address, asked.agent, asked.ours)
 
     def _app(self, app: AppId) -> HeldApp:
         if app not in self._apps:
@@ -310,10 +375,8 @@ class FakeOkta:
         )
 
     def _change(self, number: int, event: Event) -> Change:
-        held = self._apps.get(event.app)
-        names = frozenset({event.app, held.app.client_id} if held and held.app.client_id else {event.app})
         kind = f"app.oauth2.credentials.lifecycle.{event.act}"
-        return Change(f"event{number}", kind, event.at.isoformat(), names)
+        return Change(f"event{number}", kind, event.at.isoformat(), self._names(event))
 
     def _trace(self, event: Event) -> Trace:
         return Trace(event.at, ours=event.actor == US, deletion=event.act == "delete", hashes=frozenset({event.hash}))

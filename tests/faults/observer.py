@@ -46,6 +46,11 @@ class State:
     consumer: tuple[Version, ...]
     latest: int
     staging: tuple[Version, ...]
+    elsewhere: tuple[str | None, ...] = ()  # the current value at each other path of the target
+
+    @property
+    def paused(self) -> bool:
+        return bool(self.staging and self.staging[-1].fields.get("pause"))
 
     @property
     def current(self) -> str | None:
@@ -93,6 +98,7 @@ class Observer:
     _abandoned: set[str] = field(default_factory=set)  # values that were staged, and are no more
     _switched_on: set[str] = field(default_factory=set)  # ids of secrets that were ever switched on again
     _kept: set[str] = field(default_factory=set)  # ids of secrets that people switched on again
+    _dismissed: set[str] = field(default_factory=set)  # values that an operator said need no overlap
     _effect: int = 0
 
     def __post_init__(self) -> None:
@@ -106,6 +112,33 @@ class Observer:
         self._note_current(self.before)
         if self.before.current and not self.before.accepts(self.before.current):
             self._excused.add(self.before.current)
+
+    def operator(self, *, dismissed: str | None = None, given_up: str | None = None) -> None:
+        """An operator ordered something: a value that needs no overlap, a foreign secret that may go."""
+        if dismissed is not None:
+            self._dismissed.add(dismissed)
+        if given_up is not None:
+            self._foreign.discard(given_up)
+            self._kept.discard(given_up)
+
+    def laggard(self, value: str, *, granted: bool, heeded: bool) -> None:
+        """A consumer asked with a value that it has always used. `heeded`: its use is to stop us."""
+        if heeded and not granted and value not in self._excused | self._dismissed:
+            self._broken("I1", "a consumer that goes on with the old secret was cut off")
+
+    def paused_pass(self, writes_before: int) -> None:
+        """A pass went over a target that was paused all the while."""
+        if self.writes != writes_before:
+            self._broken("I5", "a paused target was written to")
+
+    def hooks_run(self, runs: list[tuple[str, str]], wanted: tuple[str, ...], *, crashed: bool) -> None:
+        """I9: each hook was run for each rotation: once, and again only where a process died."""
+        rotations = {rotation for rotation, _ in runs}
+        for rotation in rotations:
+            for name in wanted:
+                times = runs.count((rotation, name))
+                if times == 0 or (times > 1 and not crashed):
+                    self._broken("I9", f"the hook {name} was run {times} times")
 
     def owns(self, *values: str) -> None:
         """These values were ours before the story began."""
@@ -202,7 +235,7 @@ class Observer:
     def _out_of_service(self) -> list[str]:
         state, found = self.before, []
         for value, left in self._was_current.items():
-            owed = left is None or state.now < left + self.overlap
+            owed = left is None or (state.now < left + self.overlap and value not in self._dismissed)
             if owed and value not in self._excused and not state.accepts(value):
                 found.append(f"a value that {'is' if left is None else 'was lately'} current is not accepted")
         return found
@@ -314,7 +347,7 @@ class Observer:
             self._appeared.setdefault(slot.id, state.now)
         value = state.current
         for other, left in self._was_current.items():
-            if left is None and other != value:
+            if left is None and other != value and other not in state.elsewhere:
                 self._was_current[other] = state.now
         if value is not None and (state.accepts(value) or value in self._was_current):
             self._was_current[value] = None

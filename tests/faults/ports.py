@@ -6,6 +6,7 @@ import enum
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from rotator.core.hooks import HookResult
 from rotator.core.model import (
     App,
     AppId,
@@ -25,10 +26,12 @@ from rotator.errors import RotatorError, UnavailableError, UnknownOutcomeError
 from tests.app.small_world import SureLease
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
     from datetime import datetime, timedelta
 
     from rotator.core.changes import Heard
+    from rotator.core.hooks import Occasion
+    from rotator.core.usage import Refusals, UsageLog
     from rotator.ports import Lease
     from tests.fakes.okta import FakeOkta, ManualClock
     from tests.fakes.vault import FakeKv
@@ -76,6 +79,7 @@ class Gate:
         self._applied = applied
         self._other_process = other_process
         self._acts = self._began = 0
+        self.acted = False  # somebody else acted, or slept, in this pass
         self._slept = False
         self._soon: list[tuple[int, Callable[[], Awaitable[Any]]]] = []
         self._later: list[tuple[int, Callable[[], Awaitable[Any]]]] = []
@@ -131,6 +135,7 @@ class Gate:
     def pass_begins(self) -> None:
         """A process looks afresh."""
         self._began, self._slept = self._acts, False
+        self.acted = False
 
     def _sleep(self) -> None:
         """Whoever sleeps acts on what it saw before: what people did meanwhile it cannot know."""
@@ -141,6 +146,7 @@ class Gate:
     def somebody_acted(self) -> None:
         """A request that is still on its way meets another world than the one it was sent into."""
         self._acts += 1
+        self.acted = True
 
     async def _deliver(self, calls: list[tuple[int, Callable[[], Awaitable[Any]]]]) -> None:
         while calls:
@@ -207,6 +213,14 @@ class GatedOkta:
         self._gate.read()
         return await self._okta.changes(cursor, since)
 
+    async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+        self._gate.read()
+        return await self._okta.usage(app, old=old, current=current, since=since)
+
+    async def refusals(self, clients: Collection[str], cursor: str | None, since: datetime) -> Refusals:
+        self._gate.read()
+        return await self._okta.refusals(clients, cursor, since)
+
     async def prove(self, app: App, value: SecretValue, settings: VerifySettings) -> Proof:
         try:
             shown: Proof = await self._gate.effect("prove", lambda: self._okta.prove(app, value, settings))
@@ -236,6 +250,17 @@ class GatedKv:
 
     async def destroy(self, path: KvPath, versions: Sequence[int]) -> None:
         await self._gate.effect("destroy", lambda: self._kv.destroy(path, versions))
+
+
+class GatedHooks:
+    """Hooks that note for which rotation they were run."""
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[str, str]] = []
+
+    async def run(self, name: str, occasion: Occasion) -> HookResult:
+        self.runs.append((occasion.rotation, name))
+        return HookResult(True, "done")
 
 
 class OpenLeases:

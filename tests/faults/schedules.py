@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.faults.operations import OPERATIONS
+from tests.faults.people import ACTS
 from tests.faults.ports import Fault
-from tests.faults.story import ACTS, SCENES, Story, Told, tell
+from tests.faults.scenes import SCENES
+from tests.faults.story import Story, Told, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from random import Random
 
-    from tests.faults.story import Scene
+    from tests.faults.scenes import Scene
 
 _OF_WRITES = tuple(fault for fault in Fault if fault is not Fault.CRASH_BEFORE)
 _OF_PROOFS = (Fault.CRASH_BEFORE, Fault.ERROR, Fault.SLEEP)
+
+
+MOST_FAULTED = 8  # effects, of an operator's order and what follows it
 
 
 def faults_of(name: str, number: int) -> tuple[Fault, ...]:
@@ -60,7 +66,19 @@ def with_one_act(scene: Callable[[], Scene]) -> Iterator[Story]:
         yield from (Story(scene, days=((number, act),)) for number in range(1, 6))
 
 
-def sampled(random: Random, *, faults: int, acts: int, days: int) -> Story:
+def with_one_order(scene: Callable[[], Scene]) -> Iterator[tuple[Story, Told]]:
+    """Each order of an operator before each of the first passes, without a fault and with one in what it does."""
+    for operation in OPERATIONS:
+        for number in range(1, 6):
+            plain = Story(scene, orders=((number, operation),))
+            yield plain, (told := tell(plain))
+            for effect in range(1, min(told.effects, MOST_FAULTED) + 1):
+                for fault in (Fault.CRASH_AFTER, Fault.UNHEARD, Fault.LATER):
+                    story = Story(scene, ((effect, fault),), orders=((number, operation), (number + 1, operation)))
+                    yield story, tell(story)
+
+
+def sampled(random: Random, *, faults: int, acts: int, days: int, orders: int = 0) -> Story:
     """A story with that many faults and acts, anywhere."""
     numbers = sorted(random.sample(range(1, 19), faults))
     return Story(
@@ -68,4 +86,5 @@ def sampled(random: Random, *, faults: int, acts: int, days: int) -> Story:
         tuple((number, random.choice(list(Fault))) for number in numbers),
         tuple((random.randint(1, 16), random.choice(ACTS)) for _ in range(acts)),
         tuple((random.randint(1, 6), random.choice(ACTS)) for _ in range(days)),
+        orders=tuple((random.randint(1, 6), random.choice(OPERATIONS)) for _ in range(orders)),
     )

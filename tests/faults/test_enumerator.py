@@ -14,9 +14,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.faults import bugs
-from tests.faults.schedules import sampled, with_one_act, with_one_read_unanswered, with_up_to_two_faults
+from tests.faults.scenes import SCENES, Scene
+from tests.faults.schedules import (
+    sampled,
+    with_one_act,
+    with_one_order,
+    with_one_read_unanswered,
+    with_up_to_two_faults,
+)
 from tests.faults.seeds import FOUND, SHOWS
-from tests.faults.story import SCENES, Scene, Story, Told, replay, tell
+from tests.faults.story import Story, Told, replay, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,20 +68,33 @@ def test_any_act_of_a_person_at_any_moment() -> None:
     _hold(((story, tell(story)) for scene in SCENES for story in with_one_act(scene)), "one act")
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+def test_any_order_of_an_operator(scene: Callable[[], Scene]) -> None:
+    _hold(with_one_order(scene), f"{scene.__name__}, ordered")
+
+
 def test_any_read_unanswered() -> None:
     _hold(((story, tell(story)) for scene in SCENES for story in with_one_read_unanswered(scene)), "one read")
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("faults", "acts", "days"),
-    [(3, 0, 0), (1, 1, 0), (2, 1, 1), (0, 2, 1)],
-    ids=["three faults", "a fault and an act", "two faults and two people", "three people"],
+    ("faults", "acts", "days", "orders"),
+    [(3, 0, 0, 0), (1, 1, 0, 0), (2, 1, 1, 0), (0, 2, 1, 0), (1, 0, 0, 2), (1, 1, 1, 2)],
+    ids=[
+        "three faults",
+        "a fault and an act",
+        "two faults and two people",
+        "three people",
+        "a fault and two orders",
+        "everybody",
+    ],
 )
-def test_samples_of_more(faults: int, acts: int, days: int) -> None:
-    random = Random(f"{SEED} {faults} {acts} {days}")
-    stories = (sampled(random, faults=faults, acts=acts, days=days) for _ in range(SAMPLES // 4))
-    _hold(((story, tell(story)) for story in stories), f"{faults} faults, {acts + days} acts")
+def test_samples_of_more(faults: int, acts: int, days: int, orders: int) -> None:
+    random = Random(f"{SEED} {faults} {acts} {days} {orders}")
+    stories = (sampled(random, faults=faults, acts=acts, days=days, orders=orders) for _ in range(SAMPLES // 6))
+    _hold(((story, tell(story)) for story in stories), f"{faults} faults, {acts + days} acts, {orders} orders")
 
 
 @pytest.mark.parametrize("story", [*FOUND, *dict.fromkeys(SHOWS.values())], ids=str)

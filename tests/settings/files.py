@@ -37,7 +37,7 @@ CANARY = "00cnryQ7vYw3xZk9Lm2PbT5RjH8sNdF4gC6aE1WqU0"  # as long as a token of O
 
 def save(folder: Path, text: str) -> Path:
     """Write a configuration and the secrets that it names; return its path."""
-    for name in ("token", "secret-id", "okta-key.pem", "vault-secret-id"):
+    for name in ("token", "secret-id", "okta-key.pem", "vault-secret-id", "hook-secret"):
         secret = folder / name
         secret.write_text(f"{name}-{CANARY}")
         secret.chmod(0o600)

@@ -112,6 +112,12 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
               "okta.acme.answer_within: is too long; at most 5m", name="an answer that takes an hour"),
         wrong(changed("rotate_after: 90d", "rotate_after: 11d"), 10, "policies.prod.rotate_after: must be longer than "
               "overlap + soak + a day for retries, which is 11d; make it longer", name="rotations that overlap"),
+        wrong(changed("overlap: 7d", "overlap: {min: 7d, max: 6d}"), 10, "policies.prod.overlap: has a `max` shorter "
+              "than `min`; make it longer", name="an overlap that ends before it is over"),
+        wrong(changed("overlap: 7d", "overlap: {max: 60d}"), 10, "policies.prod.overlap.min: is missing; add it",
+              name="an overlap with an end alone"),
+        wrong(changed("soak: 3d", "usage: never"), 10, "policies.prod.usage: must be `required` or "
+              "`stop_if_seen` or `off`", name="an unknown usage"),
         wrong(changed("overlap: 7d", "overlap: {min: 89d}"), 10, "policies.prod.rotate_after: must be longer",
               name="an overlap that never ends"),
         wrong(changed("soak: 3d", "windows: [{days: [mon], from: 9:00, to: '16:00', zone: UTC}]"), 10,
@@ -287,10 +293,12 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
               "release does not act on yet", name="approve for one app"),
         wrong(selecting(more="overrides: {billing: {mode: manual}}"), 21, "is no app id; it has 20 letters",
               name="an override by label"),
-        wrong(selecting(more="hooks: {}"), 21, "selections.services.hooks: is nothing that this release acts on yet",
-              name="hooks of a selection"),
-        wrong(selecting().replace('okta"}]', 'okta"}, {mount: kv, path: "b/{app_id}"}]'), 20, "selections.services."
-              "write_to[1]: this release writes to one place", name="several places for many"),
+        wrong(selecting().replace('okta"}]', 'okta"}, {mount: kv, path: "apps/{client_id}/okta"}]'), 20, "selections."
+              "services.write_to[1].path: the secrets are written there already", name="two templates of one path"),
+        wrong(selecting().replace('okta"}]', 'okta"}, {mount: secret, path: "rotator/staging/{app_id}"}]'), 20,
+              "selections.services.write_to[1].path: lies in the staging area", name="staging as another place"),
+        wrong(selecting().replace('okta"}]', 'okta"}, {mount: kv, path: "apps/okta"}]'), 20, "write_to[1].path: is the "
+              "same for every app", name="another place that is one for many"),
         wrong(selecting().replace("  services:", "  billing:"), 17, "selections.billing: is the name of a target as "
               "well; choose another", name="a selection named like a target"),
         wrong(selecting().replace("  services:", "  0oa1example1example1:"), 17, "is named like the app of target "
@@ -299,10 +307,8 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
               name="a selection with a slash in its name"),
         # --- known, but not yet
         wrong(GOOD + "web: {listen: '0.0.0.0:1'}\n", 16, "web: is nothing that this release acts on yet", name="web"),
-        wrong(changed("soak: 3d", "usage: required"), 10, "policies.prod.usage: is nothing that this release acts on",
-              name="usage"),
-        wrong(changed("overlap: 7d", "overlap: {min: 7d, max: 9d}"), 10, "policies.prod.overlap.max: is nothing that "
-              "this release acts on yet; remove it", name="overlap.max"),
+        wrong(changed("    policy: prod", "    policy: prod\n    usage: off"), 15, "targets.billing.usage: is nothing "
+              "that this release acts on yet", name="usage of one target"),
         wrong(changed("mode: auto", "mode: approve"), 10, "policies.prod.mode: is a value that this release does not "
               "act on yet; choose another", name="approve"),
         wrong(changed("method: approle", "method: aws"), 8, "vaults.main.auth.method: is a value that this release does"
@@ -361,8 +367,17 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
         wrong(sharing("{routine: 0.9}"), 4, "okta.acme.rate_share: has a `routine` larger than `urgent`; what is urgent"
               " must not get less", name="less for what is urgent"),
         wrong(sharing("0.4"), 4, "okta.acme.rate_share: must be a mapping", name="one share for both"),
-        wrong(changed("okta}]", "okta}, {mount: kv, path: b}]"), 15, "targets.billing.write_to[1]: this release writes "
-              "to one place for each target; remove the others", name="several places"),
+        # --- several places
+        wrong(changed("okta}]", "okta}" + ", {mount: kv, path: b}" * 8 + "]"), 15, "targets.billing.write_to: has too "
+              "many entries; at most 8 make sense", name="nine places"),
+        wrong(changed("okta}]", "okta}, {mount: kv/billing, path: okta}]"), 15, "targets.billing.write_to[1].path: the "
+              "secret is written there already; remove one of the two", name="one place twice"),
+        wrong(second(path="other/okta}, {mount: kv, path: billing/okta"), 19, "targets.other.write_to[1].path: target "
+              "`billing` writes there as well", name="another place of a target that is another's"),
+        wrong(second(path="x}, {mount: secret, path: rotator/staging/x"), 19, "targets.other.write_to[1].path: lies in "
+              "the staging area", name="another place inside staging"),
+        wrong(changed("okta}]", "okta}, {mount: kv, path: b, fields: {client_id: rotation_id}}]"), 15, "write_to[1]."
+              "fields.client_id: is the name of a field that we write ourselves", name="our field elsewhere"),
     ],
 )  # fmt: skip
 def test_a_problem_has_its_line_its_key_and_what_to_do(tmp_path: Path, text: str, line: int, said: str) -> None:

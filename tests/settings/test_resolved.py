@@ -11,9 +11,21 @@ from jsonschema import Draft202012Validator
 
 from rotator.core.admission import Limits
 from rotator.core.budget import Shares
-from rotator.core.model import AppId, ClientId, KvPath, Mode, Onboard, OnUnknownValue, Policy, Wave
+from rotator.core.model import (
+    AppId,
+    ClientId,
+    Destination,
+    FieldNames,
+    KvPath,
+    Mode,
+    Onboard,
+    OnUnknownValue,
+    Policy,
+    Wave,
+)
 from rotator.core.schedule import Blackout, Window
 from rotator.core.selection import Member, Newcomers, targets_of
+from rotator.core.usage import Usage
 from rotator.errors import ConfigError
 from rotator.settings import (
     AppRoleAuth,
@@ -75,7 +87,8 @@ def test_a_target_settles_later_where_answers_may_take_longer(tmp_path: Path) ->
 def test_a_policy_has_every_key_that_is_written(tmp_path: Path) -> None:
     text = changed(
         "{mode: auto, rotate_after: 90d, overlap: 7d, soak: 3d}",
-        "{mode: manual, onboard: rotate, rotate_after: 12w, overlap: {min: 36h}, soak: 45m, reclaim_after: 10d,"
+        "{mode: manual, onboard: rotate, rotate_after: 12w, overlap: {min: 36h, max: 5d}, usage: required,"
+        " soak: 45m, reclaim_after: 10d,"
         ' on_unknown_value: rotate, daily_cap: 2, windows: [{days: [sat, sun], from: "22:30", to: "04:00",'
         " zone: Europe/Oslo}], blackouts: [{from: 2026-12-20, to: 2027-01-03, zone: Europe/Oslo}, {from: 2027-05-17,"
         " zone: UTC}], wave: {canary: 2, size: 30, spacing: 90s}, backlog_spread: 30d}",
@@ -87,6 +100,8 @@ def test_a_policy_has_every_key_that_is_written(tmp_path: Path) -> None:
         onboard=Onboard.ROTATE,
         rotate_after=timedelta(weeks=12),
         overlap=timedelta(hours=36),
+        overlap_max=timedelta(days=5),
+        usage=Usage.REQUIRED,
         soak=timedelta(minutes=45),
         reclaim_after=timedelta(days=10),
         on_unknown_value=OnUnknownValue.ROTATE,
@@ -105,6 +120,30 @@ def test_the_defaults_of_a_policy_are_those_of_the_model(tmp_path: Path) -> None
     settings = loaded(tmp_path, changed("{mode: auto, rotate_after: 90d, overlap: 7d, soak: 3d}", "{}"))
 
     assert settings.policies["prod"] == Policy(name="prod")
+
+
+@pytest.mark.parametrize("usage", list(Usage))
+def test_a_usage_is_written_without_quotes(tmp_path: Path, usage: Usage) -> None:
+    settings = loaded(tmp_path, changed("soak: 3d", f"usage: {usage.value}"))
+
+    assert settings.policies["prod"].usage is usage
+
+
+@pytest.mark.parametrize(
+    ("written", "longest"),
+    [
+        ("7d", 30),
+        ("20d", 40),
+        ("{min: 7d}", 30),
+        ("{min: 20d}", 40),
+        ("{min: 20d, max: 20d}", 20),
+        ("{min: 1d, max: 9d}", 9),
+    ],
+)
+def test_an_overlap_ends_at_its_max_or_well_after_its_min(tmp_path: Path, written: str, longest: int) -> None:
+    settings = loaded(tmp_path, changed("overlap: 7d", f"overlap: {written}"))
+
+    assert settings.policies["prod"].overlap_max == timedelta(days=longest)
 
 
 def test_a_wave_of_which_nothing_is_told_is_that_of_the_model(tmp_path: Path) -> None:
@@ -404,6 +443,27 @@ def test_the_state_s_password_is_read_where_it_lies_and_never_shown(
     assert settings.state.password
     assert settings.state.password.read().reveal() == f"token-{CANARY}"
     assert CANARY not in repr(settings) + repr(settings.shown)
+
+
+# --- several places ----------------------------------------------------------------------------------------
+
+
+def test_the_first_place_leads_and_the_others_keep_their_own_field_names(tmp_path: Path) -> None:
+    more = "okta}, {mount: kv, path: b, fields: {client_id: ID, client_secret: KEY}}, {mount: secret, path: c/d}]"
+    (target,) = loaded(tmp_path, changed("okta}]", more)).targets
+
+    assert (target.consumer, target.fields) == (KvPath("kv", "billing/okta"), FieldNames())
+    assert target.also == (
+        Destination(KvPath("kv", "b"), FieldNames("ID", "KEY")),
+        Destination(KvPath("secret", "c/d"), FieldNames()),
+    )
+
+
+def test_a_selection_has_templates_for_every_place(tmp_path: Path) -> None:
+    text = selecting().replace('okta"}]', 'okta"}, {mount: kv, path: "more/{client_id}"}]')
+    (selection,) = loaded(tmp_path, text).selections
+
+    assert [str(each.path) for each in selection.target.also] == ["kv/more/{client_id}"]
 
 
 # --- selections -----------------------------------------------------------------------------------------------

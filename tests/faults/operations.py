@@ -1,0 +1,84 @@
+"""What an operator orders while a story is told: by the program's own code, through the same faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rotator.app import orders
+from rotator.app.rollback import rollback as go_back
+from rotator.app.rotate import carry_on
+from rotator.core.model import OrderMode
+from tests.faults.ports import run
+from tests.faults.world import state_of
+
+if TYPE_CHECKING:
+    from tests.faults.story import Stage
+
+Operation = Callable[["Stage"], None]
+
+
+async def _no_wait(_: float) -> None:
+    raise AssertionError("nobody holds a lease here")
+
+
+def pause(stage: Stage) -> None:
+    run(orders.pause(stage.target, stage.world(), sleep=_no_wait))
+
+
+def resume(stage: Stage) -> None:
+    run(orders.resume(stage.target, stage.world(), sleep=_no_wait))
+
+
+def approve(stage: Stage) -> None:
+    run(orders.approve(stage.target, stage.world(), sleep=_no_wait))
+
+
+def rollback(stage: Stage) -> None:
+    run(go_back(stage.target, stage.world(), sleep=_no_wait))
+
+
+def retire(stage: Stage) -> None:
+    state = state_of(stage.scene)
+    old = next((slot.value for slot in state.slots if slot.active and slot.value != state.current), None)
+    stage.observer.operator(dismissed=old)
+    run(orders.retire(stage.target, stage.world(), sleep=_no_wait))
+
+
+def reclaim(stage: Stage) -> None:
+    state = state_of(stage.scene)
+    other = next((slot for slot in state.slots if slot.value != state.current), None)
+    if other is None:
+        return
+    stage.observer.operator(dismissed=other.value, given_up=other.id)
+    run(orders.reclaim(stage.target, stage.world(), other.id, sleep=_no_wait))
+
+
+def force(stage: Stage) -> None:
+    run(carry_on(stage.target, stage.world(), order=OrderMode.NOW))
+
+
+def cut(stage: Stage) -> None:
+    for slot in state_of(stage.scene).slots:
+        if slot.value != state_of(stage.scene).current:
+            stage.observer.operator(dismissed=slot.value)
+    run(carry_on(stage.target, stage.world(), order=OrderMode.CUT))
+
+
+def compromised(stage: Stage) -> None:
+    for slot in state_of(stage.scene).slots:
+        stage.observer.operator(dismissed=slot.value)
+    run(carry_on(stage.target, stage.world(), order=OrderMode.COMPROMISED))
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    pause,
+    resume,
+    approve,
+    rollback,
+    retire,
+    reclaim,
+    force,
+    cut,
+    compromised,
+)
