@@ -3,8 +3,8 @@
 * When something may begin, whose turn it is, when a target is looked at next, and how many calls a minute has room for
   is said by `schedule`, `admission`, `agenda` and `budget`; here is only what happens when nothing goes wrong.
 * A few passes of an org are under way at a time; a pass takes the time that its calls wait for room, and none besides.
-* What observes is played as if it were let, what asks for approval as if it had it at once; what is rotated when told is
-  only looked at. Nobody uses an old secret when its overlap is over.
+* What observes is played as if it were let, what asks for approval as if it had it at once; what is rotated when told
+  is only looked at. Nobody uses an old secret when its overlap is over.
 * The same scene gives the same run, call by call.
 """
 
