@@ -106,6 +106,14 @@ def test_a_rotation_and_its_removals_cost_what_the_table_says(still: Sandbox, cl
     assert ROTATION + REMOVAL + deletion.total() <= 6
 
 
+def test_a_compromised_one_costs_what_an_emergency_counts(site: Site) -> None:
+    site.add(age=timedelta(days=5))
+
+    assert site.run("rotate", "billing", "--compromised", "--yes").code == 0
+
+    assert made(site.box).total() == ROTATION + REMOVAL
+
+
 def test_a_page_of_apps_is_one_listing(site: Site) -> None:
     site.selections["all"] = {
         "where": {"label": "svc-*"},
