@@ -114,7 +114,7 @@ def _told(weighed: Weighed, outcome: Outcome | None, worlds: Worlds) -> Report:
         code = result_of_error(ending)[1] if isinstance(ending, RotatorError) else 1
         differences = "; ".join(weighed.judged.differences)
         return Report(target, Result.CHANGED, code, differences, ANOTHER_PLAN, outcome=weighed.outcome)
-    why = "left alone, since the plan does not hold for others"
+    why = "the plan does not hold for others"
     return Report(target, Result.LEFT, 1, why, "--partial carries it out where it holds.", outcome=weighed.outcome)
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rotator.app.plans import Planned, carry_out, weigh
-from rotator.app.reconcile import ONE_PASS, reconcile
+from rotator.app.reconcile import ONE_PASS, Patience, reconcile
 from rotator.core.actions import LOOKS, Rest, Waiting
 from rotator.core.foresight import Step, step_after, step_of
 from rotator.core.model import Mode, Policy
 from rotator.core.plan import Standing, basis_of
+from rotator.errors import BusyError
 from tests.app.small_world import AUTO, SmallWorld
 
 if TYPE_CHECKING:
@@ -74,6 +75,17 @@ async def test_each_step_of_a_life_is_planned_and_carried_out_by_itself(small: S
         ("Deactivate", ["Deactivate"]),
         ("Delete", ["Delete"]),
     ]
+
+
+async def test_whoever_holds_the_target_is_not_disturbed(small: SmallWorld) -> None:
+    target = small.settled(age=91)
+    plan = await planned(small, target)
+    found = await weighed(small, plan, small.clock.now())
+    async with small.leases.hold(target):
+        (outcome,) = await carry_out([found], small.of, patience=Patience(timedelta(0)))
+
+    assert isinstance(outcome.ending, BusyError)
+    assert did(outcome) == []
 
 
 async def test_a_plan_that_begins_no_rotation_lets_none_begin(small: SmallWorld) -> None:

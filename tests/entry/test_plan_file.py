@@ -104,6 +104,20 @@ def test_what_an_apply_that_was_cut_short_has_begun_is_carried_on(site: Site) ->
     assert site.works(app)
 
 
+def test_what_is_carried_out_is_written_down_as_a_rotation(site: Site) -> None:
+    site.extra["state"] = {"url": f"sqlite:///{site.folder}/state.db"}
+    site.folder.chmod(0o700)
+    site.add()
+    site.release()
+    file = planned(site)
+    assert apply(site, file).code == 0
+
+    (rotation,) = site.run("history", "billing", "-o", "json").json()["rotations"]
+
+    assert rotation["reason"] == "expired"
+    assert site.run_bare("audit", "verify", "--config", str(site.config)).code == 0
+
+
 def test_what_only_observes_is_not_carried_out(site: Site) -> None:
     app = site.add(policy="observing")
     file = planned(site)
@@ -155,7 +169,7 @@ def test_where_the_world_has_changed_it_says_what_and_does_nothing(
     assert ran.out.startswith("billing: changed — ")
     assert words in ran.out
     assert "Make a new plan: `rotator plan --out FILE`." in ran.out
-    assert "portal: left alone — left alone, since the plan does not hold for others" in ran.out
+    assert "portal: left alone — the plan does not hold for others" in ran.out
     assert site.box.journal.count(WRITES, since=mark) == site.box.journal.count(OKTA_WRITES, since=mark) == 0
     assert len(other.secrets) == 1
 
