@@ -115,10 +115,10 @@ class OktaLog(Protocol):
         """
         ...
 
-    async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+    async def usage(self, app: App, *, old: str, current: str | None, since: datetime) -> UsageLog:
         """Return who asked for tokens as this client since then: with the old secret's hash, and all that were refused.
 
-        `current` is the hash of the secret in use, by which the log shows that it tells hashes at all. Two queries at
+        `current` is the hash of the secret in use, if any, by which the log shows that it tells hashes. Two queries at
         most; what does not fit into their answers is told as missing. `RefusedError` where we may not read the log.
         """
         ...

@@ -175,12 +175,12 @@ async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret)
 
 
 async def _ask_usage(
-    seen: Snapshot, view: View, world: World, secret: OktaSecret, current: OktaSecret, left: datetime
+    seen: Snapshot, view: View, world: World, secret: OktaSecret, current: OktaSecret | None, left: datetime
 ) -> Upshot:
     """Weigh what the log has; one that may not be read is evidence of nothing."""
     assert seen.app
     try:
-        log = await world.log.usage(seen.app, old=secret.hash, current=current.hash, since=left)
+        log = await world.log.usage(seen.app, old=secret.hash, current=current.hash if current else None, since=left)
     except RefusedError as refusal:
         evidence = unreadable(str(refusal))
     except UnavailableError as outage:
