@@ -74,6 +74,31 @@ async def open_state(
         await store.aclose()
 
 
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """What of a state database tells how the targets stand. From `open_memory`."""
+
+    memory: Memory
+    roster: Roster
+    brakes: Brakes
+
+
+@asynccontextmanager
+async def open_memory(settings: Settings) -> AsyncIterator[Recollection]:
+    """Open as much of the state database as tells how the targets stand, and close it in the end."""
+    from rotator.adapters.store import Store
+    from rotator.adapters.store_memory import StoreMemory
+    from rotator.adapters.store_service import StoreBrakes, StoreRoster
+
+    wanted = settings.state
+    store = Store(wanted.url, wanted.password.read if wanted.password else None)
+    try:
+        await store.open()
+        yield Recollection(StoreMemory(store), StoreRoster(store), StoreBrakes(store))
+    finally:
+        await store.aclose()
+
+
 def _state(store: Store, hosts: dict[str, str], decide: Decide, *, owner: str, clock: Clock, directory: Path) -> State:
     from rotator.adapters.leases import FileLeases
     from rotator.adapters.store_chronicle import StoreChronicle

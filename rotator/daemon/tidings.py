@@ -15,6 +15,7 @@ import structlog
 from rotator.core.actions import Blocked, Rest, Waiting
 from rotator.core.agenda import LastLook, State, needs_a_person
 from rotator.core.facts import Facts
+from rotator.core.foresight import step_after, step_of
 from rotator.core.model import Mode
 from rotator.errors import BusyError, InvariantError, RotatorError, UnavailableError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from rotator.app.rotate import Outcome
     from rotator.core.agenda import Entry
+    from rotator.core.foresight import Step
     from rotator.core.model import Target
     from rotator.daemon.vitals import TargetVitals
 
@@ -83,6 +85,8 @@ def last_look(outcome: Outcome, now: datetime) -> LastLook:
         "planned": type(outcome.planned).__name__ if outcome.planned else "",
         "rotated_before": bool(outcome.seen and outcome.seen.staging.made),
         "unreached": isinstance(outcome.ending, UnavailableError | BusyError),
+        "step": _step(outcome, now),
+        "vault_version": outcome.seen.consumer.latest if outcome.seen else None,
     }
     match outcome.ending:
         case Rest(until=until, waiting=waiting, detail=detail):
@@ -91,6 +95,15 @@ def last_look(outcome: Outcome, now: datetime) -> LastLook:
             return LastLook(**shown, result="blocked", detail=f"{block.value}: {detail}", hint=hint)
         case error:
             return LastLook(**shown, result="error", detail=str(error), hint=error.hint)
+
+
+def _step(outcome: Outcome, now: datetime) -> Step | None:
+    """Return what was left undone, or what the rest will end in."""
+    if outcome.planned is not None:
+        return step_of(outcome.planned)
+    if outcome.seen is None or isinstance(outcome.ending, RotatorError):
+        return None
+    return step_after(outcome.ending, outcome.seen, now)
 
 
 def tell_status(one: TargetVitals) -> None:

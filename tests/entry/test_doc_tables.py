@@ -144,7 +144,7 @@ def test_every_state_and_every_proof_is_explained() -> None:
     begun = {Reason[name].value for path, text in CODE.items() if "/core/" in path for name in REASON.findall(text)}
     status, verify = (sections_of(COMMANDS_MD, 2)[f"rotator {name}"] for name in ("status", "verify"))
 
-    assert first_codes(status) - {"TARGET…", "--daemon", "--config", "--output", "-o"} == states | begun
+    assert first_codes(status) - {"TARGET…", "--daemon", "--cached", "--config", "--output", "-o"} == states | begun
     assert first_codes(verify) >= {level.value for level in ProofLevel}
 
 
