@@ -71,9 +71,9 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
             return await place_order(seen, view, world, order)
         case do.Adopt(secret):
             return await _adopt(seen, world, secret)
-        case do.Activate(secret_id):
+        case do.Activate(secret_id, why):
             view.secret_is(await world.okta.activate_secret(seen.target.app_id, secret_id))
-            return Upshot(f"{secret_id} is active")
+            return Upshot(f"{secret_id} is active: {why}")
         case do.Deactivate(secret_id):
             return await _deactivate(seen, view, world, secret_id)
         case do.Delete(secret_id):
@@ -175,12 +175,12 @@ async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret)
 
 
 async def _ask_usage(
-    seen: Snapshot, view: View, world: World, secret: OktaSecret, current: OktaSecret, left: datetime
+    seen: Snapshot, view: View, world: World, secret: OktaSecret, current: OktaSecret | None, left: datetime
 ) -> Upshot:
     """Weigh what the log has; one that may not be read is evidence of nothing."""
     assert seen.app
     try:
-        log = await world.log.usage(seen.app, old=secret.hash, current=current.hash, since=left)
+        log = await world.log.usage(seen.app, old=secret.hash, current=current.hash if current else None, since=left)
     except RefusedError as refusal:
         evidence = unreadable(str(refusal))
     except UnavailableError as outage:
