@@ -106,7 +106,16 @@ class _Back:
         def paused(record: Staging) -> Staging:
             return replace(record, paused=record.paused or words, rollback=former.secret.id)
 
-        await change(self._target, self._world, self._lease, step="Rollback", reason=words, wanted=paused)
+        await change(
+            self._target,
+            self._world,
+            self._lease,
+            step="Rollback",
+            reason=words,
+            wanted=paused,
+            secret=former.secret.id,
+            rotation=self._rotation,
+        )
 
     async def go(self, former: _Former) -> RolledBack:
         """Switch it on, prove it, write it to each path, and prove what was written."""
@@ -128,6 +137,8 @@ class _Back:
         if found.value != former.value:
             raise ConflictError(f"{self._target.consumer} is not what was written; somebody changed it")
         proof = await self._prove(found, former)
+        if changed:
+            await self._note(former, proof)
         return RolledBack(self._target, former.secret.id, before, found.consumer.latest, proof, changed)
 
     async def write(self, facts: Facts, former: _Former, path: KvPath, names: FieldNames, there: Consumer) -> Upshot:
@@ -174,17 +185,7 @@ class _Back:
         """Do it under the lease, with a row before it and after it."""
         target, journal = self._target, self._world.journal
         await self._lease.confirm(target.settle)
-        deed = Deed(
-            target=target.name,
-            org=target.org,
-            app_id=target.app_id,
-            step=step,
-            at=self._world.clock.now(),
-            actor=self._world.actor,
-            rotation=self._rotation,
-            reason="rolled back",
-            secret=former.secret.id,
-        )
+        deed = self._deed(step, former)
         self._world.progress.doing(target, step)
         number = await journal.begins(deed)
         with collected() as requests:
@@ -197,6 +198,25 @@ class _Back:
         done = replace(deed, path=upshot.path, version=upshot.version)
         await journal.ended(number, done, Ended.DONE, upshot.detail, request_id=", ".join(requests) or None)
         self._world.progress.done(target, step, upshot.detail, rotation=self._rotation)
+
+    async def _note(self, former: _Former, proof: Proof) -> None:
+        """Put the proof of what was written on paper, as a pass does."""
+        deed = replace(self._deed("Verify", former), proof=proof.level)
+        detail = f"what Vault holds: {proof.level.value}: {proof.detail}"
+        await self._world.journal.ended(None, deed, Ended.DONE, detail, request_id=proof.request_id)
+
+    def _deed(self, step: str, former: _Former) -> Deed:
+        return Deed(
+            target=self._target.name,
+            org=self._target.org,
+            app_id=self._target.app_id,
+            step=step,
+            at=self._world.clock.now(),
+            actor=self._world.actor,
+            rotation=self._rotation,
+            reason="rolled back",
+            secret=former.secret.id,
+        )
 
 
 def _writing(

@@ -32,7 +32,7 @@ from tests.entry.documents import (
 )
 from tests.entry.reader import CONFIG, TARGET, Reader, policy_in
 from tests.entry.site import APPS, WRITES
-from tests.faults import story as scenes
+from tests.faults import people, scenes
 from tests.faults.ports import Fault
 from tests.faults.story import Story, replay, tell
 from tests.sandbox.test_rules import NO_SWITCHES
@@ -223,7 +223,7 @@ def story_in(text: str) -> Story:
     scene, *events = text.split()
     pairs = [(int(number), name) for number, _, name in (event.partition(":") for event in events)]
     faults = tuple((number, Fault[name]) for number, name in pairs if name.isupper())
-    acts = tuple((number, getattr(scenes, name)) for number, name in pairs if name.islower())
+    acts = tuple((number, getattr(people, name)) for number, name in pairs if name.islower())
     return Story(getattr(scenes, scene), faults, acts)
 
 
