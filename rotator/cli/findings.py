@@ -170,7 +170,7 @@ def _usage_as_json(look: Look) -> list[dict[str, Any]] | None:
 
 
 def _users_as_json(users: Iterable[User]) -> list[dict[str, str]]:
-    return [{"address": it.address, "agent": it.agent, "last": it.last.isoformat()} for it in users]
+    return [{"address": it.address, "program": it.agent, "last": it.last.isoformat()} for it in users]
 
 
 def _staging(facts: Facts) -> str:

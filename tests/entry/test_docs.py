@@ -96,7 +96,7 @@ def test_a_blocked_target_is_freed_as_the_recovery_says(why: Why, reader: Reader
     assert blocks
     for block in blocks:
         predicament = reader.get_into(*block.value.split(", ", 1))
-        assert why.value in reader.run("rotator plan").out
+        assert why.value in reader.run("rotator reconcile" if why is Why.HOOK else "rotator plan").out
         looks_first = block.language == "console"  # at what is wrong, before a person mends it
         if predicament.mend and not looks_first:
             predicament.mend(reader)

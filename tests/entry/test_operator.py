@@ -431,7 +431,7 @@ def test_status_of_a_named_target_says_who_still_uses_the_old_secret(site: Site,
     assert f"billing: {old.id} was used by {CONSUMER} at 127.0.0.1, last " in ran.out
     (used,) = told["usage"]
     assert (used["secret_id"], used["unproven"], used["failing"]) == (old.id, None, [])
-    assert [(user["address"], user["agent"]) for user in used["users"]] == [("127.0.0.1", CONSUMER)]
+    assert [(user["address"], user["program"]) for user in used["users"]] == [("127.0.0.1", CONSUMER)]
     assert site.box.clock.now() - datetime.fromisoformat(used["users"][0]["last"]) < timedelta(minutes=1)
     assert told["policy"]["usage"] == usage.strip("'")
     assert site.secrets_in(ran.out + ran.err) == []
@@ -453,7 +453,7 @@ def test_status_names_who_fails_with_one_that_is_off(site: Site) -> None:
 
     assert f"billing: {old.id} is missed by {CONSUMER} at 127.0.0.1" in ran.out
     (used,) = site.run("status", "billing", "-o", "json").target()["usage"]
-    assert [user["agent"] for user in used["failing"]] == [CONSUMER]
+    assert [user["program"] for user in used["failing"]] == [CONSUMER]
 
 
 def test_status_of_all_asks_no_log(site: Site) -> None:
