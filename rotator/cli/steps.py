@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rotator.core import actions as do
 from rotator.core.model import Reason
+from rotator.core.sharing import paths_of
 
 if TYPE_CHECKING:
     from rotator.core.actions import Effect
@@ -102,11 +103,11 @@ def what_follows(action: Effect, target: Target) -> str:
     retire = f"the old one stays active for {overlap}, switched off for {soak}, then goes"
     match action:
         case do.Stage(Reason.REVOKED | Reason.UNKNOWN_VALUE):
-            return f"create it at Okta, prove it, write it to {target.consumer}; nobody waits for a window"
+            return f"create it at Okta, prove it, write it to {_places(target)}; nobody waits for a window"
         case do.Stage():
-            return f"create it at Okta, prove it, write it to {target.consumer}; {retire}"
+            return f"create it at Okta, prove it, write it to {_places(target)}; {retire}"
         case do.Create() | do.Rebase():
-            return f"prove it, write it to {target.consumer}; {retire}"
+            return f"prove it, write it to {_places(target)}; {retire}"
         case do.Promote():
             return retire
         case do.Discard() | do.Fence():
@@ -114,7 +115,12 @@ def what_follows(action: Effect, target: Target) -> str:
         case do.Deactivate():
             return f"delete it after {soak}"
         case do.OrderReplacement():
-            return f"write it to {target.consumer}; one of ours replaces it within a day"
+            return f"write it to {_places(target)}; one of ours replaces it within a day"
         case do.Adopt(replace=False):
             return f"a rotation when it is {write_duration(target.policy.rotate_after)} old"
     return "look again"
+
+
+def _places(target: Target) -> str:
+    first, *others = [str(path) for path in paths_of(target)]
+    return f"{first}, then to {' and '.join(others)}" if others else first

@@ -31,7 +31,7 @@ def still_in_use(facts: Facts, leaving: Leaving) -> Action | None:
     if wanted is Usage.REQUIRED and facts.proof is None:
         return _show_ourselves(facts)
     evidence = facts.seen.usage.get(leaving.secret.id)
-    if evidence is None:
+    if evidence is None or not evidence.is_fresh(facts.now):
         return _ask(facts, leaving)
     if evidence.seen_at is not None and facts.now < (quiet := evidence.seen_at + facts.policy.overlap):
         return _until(facts, leaving, quiet, evidence)
@@ -48,7 +48,7 @@ def while_off(facts: Facts, leaving: Leaving) -> Action | None:
     if facts.policy.usage is Usage.REQUIRED and facts.now >= ends and not facts.proof:
         return _show_ourselves(facts)
     evidence = facts.seen.usage.get(leaving.secret.id)
-    if evidence is None:
+    if evidence is None or not evidence.is_fresh(facts.now):
         return _ask(facts, leaving)
     if evidence.failing:
         if leaving.secret.id not in facts.seen.asked:

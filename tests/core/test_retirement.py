@@ -73,6 +73,11 @@ MISSED = Evidence(failing=(user(0.1),))
         pytest.param(leaving(None), AskUsage(old(), NEW, LEFT), id="the log is asked before it is switched off"),
         pytest.param(leaving(QUIET), Deactivate(OLD, "overlap over"), id="nobody used it: it goes"),
         pytest.param(leaving(None, policy=OFF), Deactivate(OLD, "overlap over"), id="off: nobody is asked"),
+        pytest.param(
+            leaving(replace(QUIET, asked_at=NOON - timedelta(minutes=11))),
+            AskUsage(old(), NEW, LEFT),
+            id="what the log said some time ago is asked again",
+        ),
         pytest.param(leaving(USED, policy=OFF), Deactivate(OLD, "overlap over"), id="off: nor is it heard"),
         pytest.param(
             leaving(USED),

@@ -67,6 +67,17 @@ def _anothers(reader: Reader) -> None:
     reader.box.vault.put("kv", reader.path, {"client_id": reader.portal.client_id, "client_secret": UNKNOWN})
 
 
+def _elsewhere(reader: Reader) -> None:
+    config = reader.folder / "rotator.yaml"
+    config.write_text(config.read_text().replace("okta}]", "okta}, {mount: kv, path: reports/okta}]"))
+    reader.box.vault.put("kv", "reports/okta", {"client_secret": UNKNOWN})
+
+
+def _only_here(reader: Reader) -> None:
+    config = reader.folder / "rotator.yaml"
+    config.write_text(config.read_text().replace(", {mount: kv, path: reports/okta}]", "]"))
+
+
 def _deleted(reader: Reader) -> None:
     reader.box.vault.delete("kv", reader.path)
 
@@ -210,16 +221,6 @@ def _proven(reader: Reader) -> None:
     reader.may(read_log=True)
 
 
-def _elsewhere(reader: Reader) -> None:
-    """Somebody wrote to the second path after it was filled."""
-    if reader.box.vault.key("kv", "reports/okta"):
-        reader.box.vault.delete_metadata("kv", "reports/okta")
-    first = f"{{mount: kv, path: {reader.path}}}"
-    _configured(reader, first, f"{first}, {{mount: kv, path: reports/okta}}")
-    _rotated(reader)
-    reader.box.vault.put("kv", "reports/okta", {"client_secret": UNKNOWN})
-
-
 def _hook_failing(reader: Reader) -> None:
     hook = "hooks: {reload: {command: [/bin/false]}}\npolicies:"
     _configured(reader, "policies:", hook)
@@ -242,6 +243,7 @@ PREDICAMENTS = {
     "app inactive": Predicament(_app_off, _app_on),
     "app has no client secret": Predicament(_by_key, _by_secret),
     "path belongs to another client": Predicament(_anothers),
+    "another path holds something else": Predicament(_elsewhere, _only_here),
     "consumer version deleted": Predicament(_deleted),
     "consumer path was removed and made anew": Predicament(_removed),
     "two active secrets": Predicament(_two_active),
@@ -252,7 +254,6 @@ PREDICAMENTS = {
     "both slots taken": Predicament(_crowded, _less_crowded),
     "old secret still in use": Predicament(_in_use),
     "use of the old secret unknown": Predicament(_unproven, _proven),
-    "another path holds something else": Predicament(_elsewhere),
     "hook failed": Predicament(_hook_failing, _hook_mended),
     "daily cap reached": Predicament(_at_the_cap, _cap_raised),
     "our clock is ahead": Predicament(_okta_behind, _okta_in_time),

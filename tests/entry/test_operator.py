@@ -6,6 +6,10 @@ Each order is given both ways: to a running daemon, by somebody who has its sock
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -364,6 +368,28 @@ def test_before_it_asks_it_says_how_the_target_stands(site: Site) -> None:
     assert f"old secret {old.id} stays active until" in site.run("retire", "billing").err
 
 
+@pytest.mark.parametrize(("answer", "code", "off"), [("n", 1, False), ("y", 0, True)])
+def test_whoever_sits_at_a_terminal_is_asked(site: Site, answer: str, code: int, off: bool) -> None:
+    _, old, _ = rotated(site)
+    ours, theirs = pty.openpty()
+    os.write(ours, f"{answer}\n".encode())
+
+    done = subprocess.run(
+        [sys.executable, "-m", "rotator", *site.argv("retire", "billing")],
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    os.close(theirs)
+    os.close(ours)
+    assert (done.returncode, not old.active) == (code, off), done.stderr
+    assert "Switch the old secret of billing off? Whoever still uses it is refused. [y/N]" in done.stderr
+    assert ("nothing was ordered" in done.stderr) is not off
+
+
 @pytest.mark.parametrize(
     "argv",
     [
@@ -548,6 +574,35 @@ def test_going_back_is_a_rotation_of_its_own(site: Site) -> None:
     assert (told["state"], told["secret_ids"], told["proof"]) == ("rolled back", [old.id], "token issued")
     assert told["rotation_id"] == site.fields()["rotation_id"]
     assert "rollback begun: secret/rotator/staging/" in site.run("history", "billing").out
+
+
+def test_copies_and_hooks_are_told_in_the_rotation(site: Site) -> None:
+    site.release()
+    site.policy = "{mode: auto, hooks: [reload]}"
+    site.extra = {"hooks": {"reload": {"command": ["/bin/true"]}}}
+    app = site.add(age=FRESH)
+    site.targets["billing"]["write_to"].append({"mount": "secret", "path": "reports/okta"})
+    assert site.run("rotate", "billing", "--force").code == 0
+
+    (told,) = story(site)
+
+    assert {"path": "secret/reports/okta", "version": 1} in told["vault_versions"]
+    assert steps(told)[-2:] == ["Copy", "RunHook"]
+    out = site.run("history", "billing").out
+    assert "copied: secret/reports/okta version 1" in out
+    assert "ran: reload: exit code 0" in out
+    assert len(app.secrets) == 2
+
+
+def test_a_rollback_goes_to_every_path(site: Site) -> None:
+    app = site.add(age=FRESH)
+    site.targets["billing"]["write_to"].append({"mount": "secret", "path": "reports/okta"})
+    assert site.run("rotate", "billing", "--force").code == 0
+
+    assert site.run("rollback", "billing", "--yes").code == 0
+
+    there = site.box.vault.read("secret", "reports/okta") or {}
+    assert there["client_secret"] == site.fields()["client_secret"] == app.secrets[0].value
 
 
 def test_a_repeated_rollback_leaves_no_story(site: Site) -> None:
