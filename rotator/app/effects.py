@@ -176,7 +176,7 @@ async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret)
 
 
 async def _ask_usage(
-    seen: Snapshot, view: View, world: World, secret: OktaSecret, current: OktaSecret, left: datetime
+    seen: Snapshot, view: View, world: World, secret: OktaSecret, current: OktaSecret | None, left: datetime
 ) -> Upshot:
     """Weigh what the log has. One that is away is asked again, where what it has to say may stop us."""
     try:

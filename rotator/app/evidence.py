@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from rotator.core.usage import Evidence
 
 
-async def gather(seen: Snapshot, world: World, secret: OktaSecret, *, current: OktaSecret, left: datetime) -> Evidence:
-    """Return who has used the secret since it left; a log that may not be read is evidence of nothing."""
+async def gather(
+    seen: Snapshot, world: World, secret: OktaSecret, *, current: OktaSecret | None, left: datetime
+) -> Evidence:
+    """Return who has used the secret since it left; a log that may not be read is evidence of nothing.
+
+    `current` is the one in use, by which the log shows that it tells hashes at all; None if there is none.
+    """
     assert seen.app
     try:
-        log = await world.log.usage(seen.app, old=secret.hash, current=current.hash, since=left)
+        log = await world.log.usage(seen.app, old=secret.hash, current=current.hash if current else None, since=left)
     except RefusedError as refusal:
         return unreadable(str(refusal))
     off, theirs = None if secret.active else secret.changed, world.clock.now() - seen.clock_ahead

@@ -98,16 +98,16 @@ async def look_at(target: Target, world: World, *, usage: bool = False) -> Look:
 
 
 async def _usage(seen: Snapshot, world: World) -> dict[SecretId, Evidence]:
-    """Ask the log about each secret that is leaving, by the one that is in use."""
+    """Ask the log about each secret that is leaving."""
     facts = Facts(seen, world.clock.now())
-    if facts.alive is None:
-        return {}
     return {
         it.secret.id: await _asked(seen, world, it.secret, current=facts.alive, left=it.since) for it in facts.leaving
     }
 
 
-async def _asked(seen: Snapshot, world: World, secret: OktaSecret, *, current: OktaSecret, left: datetime) -> Evidence:
+async def _asked(
+    seen: Snapshot, world: World, secret: OktaSecret, *, current: OktaSecret | None, left: datetime
+) -> Evidence:
     try:
         return await gather(seen, world, secret, current=current, left=left)
     except UnavailableError as outage:  # the rest can be shown all the same

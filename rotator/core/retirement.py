@@ -75,9 +75,7 @@ def _show_ourselves(facts: Facts) -> Action | None:
     return Verify(facts.value, "current") if facts.value is not None else None
 
 
-def _ask(facts: Facts, leaving: Leaving) -> Action | None:
-    if facts.alive is None:
-        return None
+def _ask(facts: Facts, leaving: Leaving) -> Action:
     return AskUsage(leaving.secret, facts.alive, leaving.since)
 
 

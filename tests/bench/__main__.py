@@ -41,6 +41,7 @@ WORKS: dict[str, Work] = {
     "failover": lambda folder, environ, _: alone("failover", folder / "failover", environ),
     "kills": lambda folder, environ, seed: alone("kills", folder / "kills", environ, seed=seed),
     "year": lambda folder, environ, _: alone("year", folder / "year", environ),
+    "foresight": lambda folder, environ, _: alone("foresight", folder / "foresight", environ),
     "enumerator": lambda _, environ, seed: chapters.enumerator(environ, seed),
 }
 

@@ -50,13 +50,16 @@ def approve(stage: Stage) -> None:
 
 
 def rollback(stage: Stage) -> None:
+    stage.observer.may_overwrite = True  # a person names what is to lie there
     run(go_back(stage.target, stage.world(), sleep=_no_wait))
 
 
 def retire(stage: Stage) -> None:
     state = state_of(stage.scene)
-    old = next((slot.value for slot in state.slots if slot.active and slot.value != state.current), None)
-    with _unless_refused(lambda: stage.observer.operator(dismissed=old)):
+    old = next((slot for slot in state.slots if slot.active and slot.value != state.current), None)
+    if old is None:
+        return
+    with _unless_refused(lambda: stage.observer.operator(dismissed=old.value, given_up=old.id)):
         run(orders.retire(stage.target, stage.world(), sleep=_no_wait))
 
 

@@ -228,7 +228,7 @@ class GatedOkta:
         await self._gate.read()
         return await self._okta.changes(cursor, since)
 
-    async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+    async def usage(self, app: App, *, old: str, current: str | None, since: datetime) -> UsageLog:
         await self._gate.read()
         return await self._okta.usage(app, old=old, current=current, since=since)
 

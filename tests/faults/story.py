@@ -341,8 +341,9 @@ class Stage:
 
 
 def _for_a_person(outcome: Outcome) -> bool:
-    """It waits for whoever still uses the old secret, and in the end for a person."""
-    return isinstance(outcome.ending, Rest) and outcome.ending.waiting in {Waiting.IN_USE, Waiting.EVIDENCE}
+    """It waits for a person, or for whoever still uses the old secret, and in the end for a person."""
+    waits = {Waiting.IN_USE, Waiting.EVIDENCE, Waiting.APPROVAL}
+    return isinstance(outcome.ending, Rest) and outcome.ending.waiting in waits
 
 
 def _settled(outcome: Outcome | None) -> bool:
