@@ -60,6 +60,8 @@ def status(invocation: Invocation, names: Sequence[str], *, output: str) -> int:
     if answer.targets:
         print_table(HEADINGS, [row(each, datetime.now(UTC)) for each in answer.targets])
         print_lines([f"{each['target']}: {each['hint']}" for each in answer.targets if each["hint"]])
+        held = [each for each in answer.targets if each["only_observed"]]
+        print_lines([f"{each['target']}: only looked at, since {each['only_observed']}" for each in held])
     return 0
 
 

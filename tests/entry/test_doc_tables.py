@@ -20,6 +20,7 @@ from rotator.cli.results import Result
 from rotator.core import rotation
 from rotator.core.actions import Block, Waiting
 from rotator.core.agenda import State
+from rotator.core.certification.facts import Fact
 from rotator.core.diagnosis.causes import Cause as Diagnosis
 from rotator.core.diagnosis.table import Result as Diagnosed
 from rotator.core.inventory_risk import Hazard
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "ARCHITECTURE.md"
 COMMANDS_MD, CONFIGURATION, RECOVERY = DOCS / "commands.md", DOCS / "configuration.md", DOCS / "recovery.md"
+CERTIFY = DOCS / "certify.md"
 METRICS, PREFLIGHT, DOCTOR = DOCS / "metrics.md", DOCS / "preflight.md", DOCS / "doctor.md"
 DISCOVER = DOCS / "discover.md"
 REASON = re.compile(r"\bReason\.([A-Z_]+)")
@@ -198,6 +200,29 @@ def test_the_keys_of_the_preflights_json_are_those_that_are_told(site: Site) -> 
 
     kinds = {each["kind"] for each in document["findings"]}
     assert set(code_in(told)) == {*document, *document["findings"][0], *kinds}
+
+
+# --- What is certified -----------------------------------------------------------------------------------------
+
+
+def test_every_fact_that_is_certified_is_shown_in_its_order() -> None:
+    rows = rows_of(sections_of(CERTIFY, 2)["The facts"])
+
+    assert [code_in(row[0])[0] for row in rows] == [fact.value for fact in Fact]
+
+
+def test_every_fact_that_is_certified_is_an_assumption() -> None:
+    named = [code for row in rows_of(text_of(DOCS / "assumptions.md")) for code in code_in(row[-3])]
+
+    assert set(named) == {fact.value for fact in Fact}
+
+
+def test_the_keys_of_its_json_are_those_that_are_told(site: Site) -> None:
+    site.add()
+    told = sections_of(COMMANDS_MD, 2)["rotator certify"].partition("In JSON:")[2]
+    document = site.run("certify", "--yes", "-o", "json").json()
+
+    assert set(code_in(told)) == {*document, *document["facts"][0]}
 
 
 # --- The doctor -----------------------------------------------------------------------------------------------
