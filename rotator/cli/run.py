@@ -136,9 +136,9 @@ def _load(config: Path | None) -> Settings:
     return settings
 
 
-def _told(outcome: Outcome, now: datetime, force: bool) -> dict[str, Any]:
-    """Tell who asked for a rotation how it ended, as `rotator rotate` tells it."""
+def _told(outcome: Outcome, now: datetime, told: bool, force: bool) -> dict[str, Any]:
+    """Tell who asked for something how it ended, as the commands tell it."""
     from rotator.cli.report import as_json, as_lines, report
 
-    told = report(outcome, now, told=True, force=force, later="the daemon")
-    return {**as_json(told), "lines": as_lines(told)}
+    reported = report(outcome, now, told=told, force=force, later="the daemon")
+    return {**as_json(reported), "lines": as_lines(reported)}
