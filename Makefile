@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 JOBS ?= 2
 
-.PHONY: demo test lint audit check bench sbom lowest highest fmt setup lock clean
+.PHONY: demo test lint audit check bench proof mutation sbom lowest highest fmt setup lock clean
 
 demo: $(VENV)/.run
 	@$(BIN)/rotator demo
@@ -37,6 +37,14 @@ setup: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench
+
+# The promises, tried for as long as wanted; one line for each kind. SEED=1 chooses other tries.
+PROOF_MINUTES ?= 20
+proof: $(VENV)/.dev
+	@$(BIN)/python -m tests.proof --minutes $(PROOF_MINUTES) $(if $(SEED),--seed $(SEED))
+
+mutation: $(VENV)/.dev
+	@$(BIN)/python -m tests.mutation --minutes $(PROOF_MINUTES) $(if $(SEED),--seed $(SEED))
 
 fmt: $(VENV)/.dev
 	@$(BIN)/ruff format .
