@@ -51,8 +51,11 @@ fmt: $(VENV)/.dev
 	@$(BIN)/ruff check --fix .
 
 # The oldest or the newest versions that pyproject.toml allows, in an environment that is thrown away. Needs `uv`.
-lowest highest: $(VENV)/.dev
-	@$(BIN)/python -m tests.supply.bounds $@
+lowest: $(VENV)/.dev
+	@$(BIN)/python -m tests.supply.bounds lowest
+
+highest: $(VENV)/.dev
+	@$(BIN)/python -m tests.supply.bounds highest
 
 # The lock files name no host: whoever installs brings an index of their own.
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet

@@ -45,47 +45,35 @@ OVERLAP = timedelta(days=7)
 
 
 @dataclass
-class Storm:
-    """Before each call: one in a hundred never arrives, is refused, or takes its time."""
-
-    rng: random.Random
-    over: bool = False
-    name: str = "storm"
-
-    def strikes(self) -> bool:
-        return not self.over and self.rng.random() < FAULTS
-
-    async def __call__(self, call: Call, _: Reply | None) -> Verdict:
-        if not self.strikes():
-            return GoOn()
-        if self.rng.random() < 1 / 3:
-            await asyncio.sleep(self.rng.uniform(0.1, 3))
-            return GoOn()
-        return self.rng.choice(UNDONE)
-
-
-@dataclass
 class Watch:
     """After each call: does Okta take what consumers read, and what those read who have not looked since?
 
-    Of some calls the answer is lost then, or another one is heard, though they were applied.
+    Of one call in a hundred the answer is lost then, or another one is heard, though it was applied.
     """
 
     box: Sandbox
     site: Site
     apps: dict[str, OktaApp]
-    storm: Storm
+    rng: random.Random
+    stormy: bool = True
     name: str = "watch"
     read: dict[str, dict[str, datetime]] = field(default_factory=dict)  # by app: until when each value was the latest
     wrong: set[str] = field(default_factory=set)
+    looks: int = 0
+
+    def arm(self) -> None:
+        """Watch every call but those that are struck; one call meets one fault alone, the first that was armed."""
+        self.box.faults.clear()
+        if self.stormy:
+            self.box.faults.arm(Strike(self), when="before", nth=1 + int(self.rng.expovariate(FAULTS)))
+        self.box.faults.arm(self, when="after", times=None)
 
     async def __call__(self, call: Call, _: Reply | None) -> Verdict:
+        self.looks += 1
         with self.box.lock:
             for name in self.apps:
                 self._look(name)
-        if not self.storm.strikes():
-            return GoOn()
-        return self.storm.rng.choice(UNHEARD)
+        return self.rng.choice(UNHEARD) if self.stormy and self.rng.random() < FAULTS else GoOn()
 
     def _look(self, name: str) -> None:
         now, taken = self.box.clock.now(), set(self.apps[name].accepted(self.box.clock.now()))
@@ -97,6 +85,22 @@ class Watch:
             self.wrong.add(f"{name}: Okta does not take what Vault held a moment ago")
 
 
+@dataclass(frozen=True)
+class Strike:
+    """One call never arrives, is refused, or takes its time."""
+
+    watch: Watch
+    name: str = "strike"
+
+    async def __call__(self, call: Call, _: Reply | None) -> Verdict:
+        rng = self.watch.rng
+        self.watch.arm()
+        if rng.random() < 1 / 3:
+            await asyncio.sleep(rng.uniform(0.1, 3))
+            return GoOn()
+        return rng.choice(UNDONE)
+
+
 def batch(seed: int, folder: Path) -> tuple[int, list[str]]:
     """Let some apps live for three weeks; return how many rotations there were, and what was wrong."""
     rng = random.Random(seed)
@@ -105,15 +109,15 @@ def batch(seed: int, folder: Path) -> tuple[int, list[str]]:
     with Sandbox(clock=clock, okta=settings) as box:
         site = Site(box, folder, answer_within="2s", propagation="1s")
         apps = {name: site.add(name, age=EXPIRED * rng.uniform(0.9, 2)) for name in (f"app-{n}" for n in range(APPS))}
-        storm = Storm(rng)
-        watch = Watch(box, site, apps, storm)
-        box.faults.arm(storm, when="before", times=None)
-        box.faults.arm(watch, when="after", times=None)
+        watch = Watch(box, site, apps, rng)
+        watch.arm()
         asyncio.run(_live(site, clock, passes=DAYS))
-        storm.over = True
+        watch.stormy = False
+        watch.arm()
         asyncio.run(_live(site, clock, passes=QUIET))
         wrong = sorted(watch.wrong) + [problem for name, app in apps.items() for problem in _unsettled(site, name, app)]
         versions = [key.current - 1 for name in apps if (key := box.vault.key("secret", f"{name}/okta"))]
+        assert watch.looks > len(box.journal.calls()) / 2
     return sum(versions), wrong
 
 
