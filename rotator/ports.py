@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rotator.core.admission import Admission, Brake, Wish
     from rotator.core.agenda import Remembered
     from rotator.core.budget import Window
+    from rotator.core.certification.notes import Client, Event, Labelled, RawSecret
     from rotator.core.changes import Heard
     from rotator.core.diagnosis.evidence import Answer, Asked, Document, Traces
     from rotator.core.history import Deed, Ended, Place, Row
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
         Target,
         VerifySettings,
     )
+    from rotator.core.notice_text import Message
+    from rotator.core.notices import Batch, Rules, Sight, Standing
     from rotator.core.preflight_facts import Handshake, MountDefaults, NoTls, ServerMetadata, TokenLife, VaultHealth
     from rotator.core.secret_value import SecretFields, SecretValue
     from rotator.core.selection import Member
@@ -115,10 +118,10 @@ class OktaLog(Protocol):
         """
         ...
 
-    async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+    async def usage(self, app: App, *, old: str, current: str | None, since: datetime) -> UsageLog:
         """Return who asked for tokens as this client since then: with the old secret's hash, and all that were refused.
 
-        `current` is the hash of the secret in use, by which the log shows that it tells hashes at all. Two queries at
+        `current` is the hash of the secret in use, if any, by which the log shows that it tells hashes. Two queries at
         most; what does not fit into their answers is told as missing. `RefusedError` where we may not read the log.
         """
         ...
@@ -275,6 +278,101 @@ class Probe(Protocol):
         ...
 
 
+class OktaLab(Protocol):
+    """One org, as its certification tries it out: answers as they are, and refusals as `RefusedError` with their text.
+
+    Whatever a write has lost on its way is looked for by whoever asked: the lab repeats nothing.
+    """
+
+    @property
+    def us(self) -> str | None:
+        """Our client id there; None where we use an API token."""
+        ...
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far our clock was ahead of Okta's when it last answered."""
+        ...
+
+    def limits(self) -> Mapping[str, int]:
+        """Return the calls a minute that answers told of, by bucket."""
+        ...
+
+    async def sign_in(self) -> frozenset[str]:
+        """Sign in unless we are; return the scopes of our token. An API token has none."""
+        ...
+
+    async def has_server(self, name: str) -> bool:
+        """Say whether there is a custom authorization server of that name or id. It needs no login."""
+        ...
+
+    async def apps_labelled(self, prefix: str) -> tuple[Labelled, ...]:
+        """Return the apps whose label begins so."""
+        ...
+
+    async def make_app(
+        self, label: str, value: SecretValue, *, client_id: str | None = None, dpop_bound: bool = False
+    ) -> Client:
+        """Make a service app that may ask for tokens by itself, with that secret; Okta chooses the id unless told."""
+        ...
+
+    async def switch_app_off(self, app: AppId) -> None:
+        """Deactivate the app. Done as well if it is gone."""
+        ...
+
+    async def delete_app(self, app: AppId) -> None:
+        """Delete an inactive app. Done as well if it is gone."""
+        ...
+
+    async def list_secrets(self, app: AppId) -> tuple[RawSecret, ...]:
+        """Return both slots, in Okta's order."""
+        ...
+
+    async def get_secret(self, app: AppId, secret: SecretId) -> RawSecret:
+        """Return one; `MissingError` if there is none."""
+        ...
+
+    async def create_secret(self, app: AppId, value: SecretValue) -> RawSecret:
+        """Register the value."""
+        ...
+
+    async def switch_secret(self, app: AppId, secret: SecretId, *, on: bool) -> None:
+        """Switch it on or off, whatever it is."""
+        ...
+
+    async def delete_secret(self, app: AppId, secret: SecretId) -> None:
+        """Delete it, whatever it is."""
+        ...
+
+    def with_percent_signs(self, value: SecretValue) -> SecretValue:
+        """Return a secret of which a server that decodes percent signs reads another one."""
+        ...
+
+    async def events(self, names: Sequence[str], since: datetime) -> tuple[Event, ...]:
+        """Return the events that these ids are the actor or a target of, oldest first."""
+        ...
+
+    async def ask(self, asked: Asked, value: SecretValue, *, both_ways: bool = False) -> Answer:
+        """Send a client's request, once; `both_ways`: with the secret in the form as well. It never raises."""
+        ...
+
+
+class Trail(Protocol):
+    """What of a certification must be found again after a crash, on an app that is not ours to remove."""
+
+    def left(self) -> tuple[AppId, str] | None:
+        """Return the app on which a secret of ours may be, and the secret's hash by our formula."""
+        ...
+
+    def note(self, app: AppId, value_hash: str) -> None:
+        """Write it down, before the secret is made."""
+        ...
+
+    def clear(self) -> None:
+        """Forget it."""
+        ...
+
+
 class KvStore(Protocol):
     """The KV v2 engines of one Vault, logged in (contracts: Vault 1, 3)."""
 
@@ -425,6 +523,68 @@ class Roster(Protocol):
 
     async def drop(self, selection: str) -> None:
         """Forget a selection that the configuration has no more."""
+        ...
+
+
+class Outbox(Protocol):
+    """What people are to be told, and what they were; for all members of a service. It survives them.
+
+    Each notice goes out at least once: one that was sent and not noted as sent is sent again.
+    """
+
+    async def standing(self) -> tuple[Standing, ...]:
+        """Return all that was told and lasts."""
+        ...
+
+    async def tell(self, sight: Sight, rules: Rules) -> int:
+        """Put what is due after a look into the box (`core.notices`); return how many. Of two members one does."""
+        ...
+
+    async def forget(self, subjects: Sequence[str]) -> None:
+        """Forget what stands of these, telling nobody."""
+        ...
+
+    async def waiting(self) -> Mapping[str, int]:
+        """Return how many notices wait to be sent, by channel."""
+        ...
+
+    async def take(self, channel: str, at_most: int, *, lasting: timedelta) -> Batch | None:
+        """Take the channel for so long, and what its next message holds, at most so many messages an hour.
+
+        None if nothing is to be sent now, or another member has the channel.
+        """
+        ...
+
+    async def sent(self, batch: Batch) -> None:
+        """Note that it was sent, and give the channel back."""
+        ...
+
+    async def put_off(self, batch: Batch, until: datetime) -> None:
+        """Note that it was not, and give the channel back: nothing of it is taken before then."""
+        ...
+
+    async def give_up(self, batch: Batch) -> None:
+        """Note that it is not going to be sent, and give the channel back."""
+        ...
+
+
+class Notifier(Protocol):
+    """A way to people."""
+
+    async def send(self, message: Message) -> None:
+        """Hand it over. `UnavailableError`: it may work later; `RefusedError`: not as long as all is as it is.
+
+        With `code="message"` it is this message that is refused, and another may be taken. It keeps a time limit.
+        No error names the address: that is a secret.
+        """
+        ...
+
+
+class Heart(Protocol):
+    """Whoever misses our pings and raises an alarm."""
+
+    async def beat(self) -> None:
+        """Ping once; `UnavailableError` or `RefusedError` as of a notifier."""
         ...
 
 

@@ -1,6 +1,7 @@
 """What an operator asks for beside a rotation: look at a target, verify what its consumers read, adopt a secret.
 
-* `look_at` writes nothing and makes no token request: what is next is said as far as that can be known.
+* `look_at` writes nothing and makes no token request: what is next is said as far as that can be known. Who still uses
+  an old secret is asked of the System Log only where that is wanted: it has little room for questions.
 * `adopt` is for what the decision table leaves to a person: a path that was deleted or made anew, two active secrets,
   a value that nobody knows. Where the table can go on by itself, or a rotation is under way, it refuses.
 * A value is written only after a token request with it; the path by CAS, other people's fields kept.
@@ -12,23 +13,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rotator.app.evidence import gather
 from rotator.app.observe import View
 from rotator.app.rotate import carry_on
 from rotator.core.actions import Blocked
 from rotator.core.facts import Facts
-from rotator.core.model import ProofLevel, StagingState
+from rotator.core.model import Destination, ProofLevel, StagingState
 from rotator.core.records import consumer_fields, read_consumer, staging_fields
 from rotator.core.rotation import consumer_path_lost, next_action, not_ours_to_rotate
-from rotator.errors import ConflictError, MissingError, RefusedError, RotatorError
+from rotator.core.usage import unreadable
+from rotator.errors import ConflictError, MissingError, RefusedError, RotatorError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from rotator.app.observe import World
     from rotator.core.actions import Action
     from rotator.core.model import (
         App,
         ConsumerVersion,
+        KvPath,
         OktaSecret,
         Proof,
         SecretId,
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
         Target,
     )
     from rotator.core.secret_value import SecretFields, SecretValue
+    from rotator.core.usage import Evidence
 
     Confirm = Callable[[str], bool]  # asks a person; whoever says no ends it
 
@@ -47,6 +53,18 @@ class Look:
     target: Target
     seen: Snapshot
     next: Action
+    usage: bool = False  # the System Log was asked who uses the secrets that are leaving
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What another of the target's paths holds: the same, or what a try of it showed, or why there is none."""
+
+    path: KvPath
+    version: int | None = None
+    same: bool = False
+    proof: Proof | None = None
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +75,7 @@ class Verified:
     version: ConsumerVersion
     proof: Proof
     holders: tuple[OktaSecret, ...] = ()
+    also: tuple[Elsewhere, ...] = ()  # the target's other paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +89,57 @@ class Adopted:
     then: Look
 
 
-async def look_at(target: Target, world: World) -> Look:
-    """Look, and say what comes next."""
+async def look_at(target: Target, world: World, *, usage: bool = False) -> Look:
+    """Look, and say what comes next; `usage`: with whoever still uses the secrets that are leaving."""
     seen = await View(target, world, tries={}).look()
-    return Look(target, seen, next_action(seen, world.clock.now()))
+    if usage:
+        seen = replace(seen, usage=await _usage(seen, world))
+    return Look(target, seen, next_action(seen, world.clock.now()), usage=usage)
+
+
+async def _usage(seen: Snapshot, world: World) -> dict[SecretId, Evidence]:
+    """Ask the log about each secret that is leaving."""
+    facts = Facts(seen, world.clock.now())
+    return {
+        it.secret.id: await _asked(seen, world, it.secret, current=facts.alive, left=it.since) for it in facts.leaving
+    }
+
+
+async def _asked(
+    seen: Snapshot, world: World, secret: OktaSecret, *, current: OktaSecret | None, left: datetime
+) -> Evidence:
+    try:
+        return await gather(seen, world, secret, current=current, left=left)
+    except UnavailableError as outage:  # the rest can be shown all the same
+        return unreadable(str(outage))
 
 
 async def verify(target: Target, world: World) -> Verified:
-    """Try the value in Vault as a consumer would, and say what it showed."""
+    """Try the value in Vault as a consumer would, at each path, and say what it showed; the same value once."""
     app = await world.okta.get_app(target.app_id)
     if app is None:
         raise MissingError(f"Okta shows no app {target.app_id}", hint="Check `app_id`, and our role's resource set.")
-    version, value = await _what_consumers_read(target, app, world)
-    proof = await world.tokens.prove(app, value, target.verify)
-    if proof.level.good or not app.auth_method.uses_secret:
-        return Verified(target, version, proof)
+    version, value = await _what_consumers_read(target, Destination(target.consumer, target.fields), app, world=world)
+    proofs = {value: await world.tokens.prove(app, value, target.verify)}
+    also = tuple([await _elsewhere(target, each, app, proofs=proofs, world=world) for each in target.also])
+    verified = Verified(target, version, proofs[value], also=also)
+    if verified.proof.level.good or not app.auth_method.uses_secret:
+        return verified
     listed = await world.okta.list_secrets(target.app_id)
-    return Verified(target, version, proof, tuple(secret for secret in listed if secret.carries(value)))
+    return replace(verified, holders=tuple(secret for secret in listed if secret.carries(value)))
+
+
+async def _elsewhere(
+    target: Target, other: Destination, app: App, *, proofs: dict[SecretValue, Proof], world: World
+) -> Elsewhere:
+    try:
+        version, value = await _what_consumers_read(target, other, app, world=world)
+    except (MissingError, RefusedError) as trouble:
+        return Elsewhere(other.path, trouble=str(trouble))
+    leading = next(iter(proofs))
+    if value not in proofs:
+        proofs[value] = await world.tokens.prove(app, value, target.verify)
+    return Elsewhere(other.path, version.number, value == leading, proofs[value])
 
 
 async def adopt(target: Target, world: World, *, secret_id: str | None = None, confirm: Confirm) -> Adopted:
@@ -106,21 +159,21 @@ async def adopt(target: Target, world: World, *, secret_id: str | None = None, c
         return Adopted(target, chosen.id, version, proof, await look_at(target, world))
 
 
-async def _what_consumers_read(target: Target, app: App, world: World) -> tuple[ConsumerVersion, SecretValue]:
-    found = await world.kv.read(target.consumer)
+async def _what_consumers_read(
+    target: Target, there: Destination, app: App, *, world: World
+) -> tuple[ConsumerVersion, SecretValue]:
+    found = await world.kv.read(there.path)
     if found is None:
-        raise MissingError(
-            f"{target.consumer} holds nothing that can be read", hint=f"See `rotator plan {target.name}`."
-        )
-    version = read_consumer(found, target.fields)
+        raise MissingError(f"{there.path} holds nothing that can be read", hint=f"See `rotator plan {target.name}`.")
+    version = read_consumer(found, there.fields)
     if version.value is None:
         raise MissingError(
-            f"version {version.number} of {target.consumer} holds no `{target.fields.client_secret}`",
+            f"version {version.number} of {there.path} holds no `{there.fields.client_secret}`",
             hint="Check `fields` of the target.",
         )
     if version.client_id not in {None, app.client_id}:
         raise RefusedError(
-            f"{target.consumer} holds the credentials of client {version.client_id}, not of {app.client_id}",
+            f"{there.path} holds the credentials of client {version.client_id}, not of {app.client_id}",
             code="other_client",
             hint="Correct `write_to` or `app_id`: this path is another app's.",
         )

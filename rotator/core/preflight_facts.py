@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from rotator.core.usage import Usage
@@ -14,10 +15,11 @@ from rotator.errors import RotatorError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from rotator.core.budget import Shares, Window
-    from rotator.core.model import App, KvMetadata, Target
+    from rotator.core.certified import Certified
+    from rotator.core.model import App, KvMetadata, KvPath, Target
 
 
 class NotAsked(enum.Enum):
@@ -73,6 +75,8 @@ class OrgFacts:
     log: Answer[None] = NOT_ASKED
     usage: Usage = Usage.OFF  # the strictest of what its targets' policies ask of the log
     window: Window | None = None  # of the small bucket
+    propagation: timedelta = timedelta(0)  # as configured
+    certified: Certified | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,16 @@ class VaultFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """One key of a target that consumers read, and its mount."""
+
+    path: KvPath
+    mount: Answer[None] = NOT_ASKED
+    key: Answer[KvMetadata | None] = NOT_ASKED
+    defaults: Answer[MountDefaults] = NOT_ASKED
+
+
+@dataclass(frozen=True, slots=True)
 class TargetFacts:
     """One target at both sides. An app that our role does not see is a `MissingError`."""
 
@@ -135,6 +149,12 @@ class TargetFacts:
     staging: Answer[KvMetadata | None] = NOT_ASKED
     consumer_defaults: Answer[MountDefaults] = NOT_ASKED
     staging_defaults: Answer[MountDefaults] = NOT_ASKED
+    also: tuple[KeyFacts, ...] = ()  # the target's other paths
+
+    @property
+    def keys(self) -> tuple[KeyFacts, ...]:
+        """Every key that consumers read, the leading one first."""
+        return (KeyFacts(self.target.consumer, self.consumer_mount, self.consumer, self.consumer_defaults), *self.also)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,17 @@ from typing import TYPE_CHECKING
 import structlog
 
 from rotator.app.inventory import take_stock
+from rotator.app.preflight import FRUGAL
+from rotator.app.preflight import preflight as make_preflight
 from rotator.core.admission import may_begin
+from rotator.core.budget import Haste, in_haste
 from rotator.core.selection import targets_of
 from rotator.daemon.bell import Bell
 from rotator.daemon.control import Control
 from rotator.daemon.desk import Endings, LoopDesk
 from rotator.daemon.health import Health
+from rotator.daemon.heartbeat import Pacemaker
+from rotator.daemon.herald import Herald, Rhythm, Scene
 from rotator.daemon.loop import Common, Loop, Outside
 from rotator.daemon.metrics import Tally
 from rotator.daemon.signals import Asked, hearing
@@ -30,16 +35,18 @@ from rotator.errors import ConfigError
 from rotator.settings.kinds import write_duration
 from rotator.settings.places import control_socket
 from rotator.wiring import open_engine, open_worlds
+from rotator.wiring_notify import check_notify, open_heart, open_notifier
 from rotator.wiring_state import open_state
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from datetime import datetime
 
     from rotator.app.inventory import Stock
     from rotator.core.admission import Admission, Ledger, Wish
     from rotator.core.agenda import Pace
     from rotator.core.model import Target
+    from rotator.core.preflight import Finding
     from rotator.daemon.control import Told
     from rotator.daemon.passes import Limits
     from rotator.ports import Clock, Progress, Roster
@@ -67,15 +74,17 @@ async def serve(
     pace: Pace,
     limits: Limits,
     poll: timedelta = POLL,
+    preflight: bool = True,
     clock: Clock | None = None,
 ) -> int:
     """Keep the targets of the configuration fresh until a signal ends it; return the exit code.
 
-    `load` reads the configuration, now and at each SIGHUP; `poll`: how often to ask the System Logs; `clock` is for
-    worlds whose days are short.
+    `load` reads the configuration, now and at each SIGHUP; `poll`: how often to ask the System Logs; `preflight`:
+    whether to look first if all is there; `clock` is for worlds whose days are short.
     """
     settings, asked, bell, systemd, tally = load(), Asked(), Bell(pace.tick), Systemd(), Tally()
     client_ids, soaking, endings = ClientIds(), Soaking(), Endings()
+    check_notify(settings)
     async with AsyncExitStack() as around:
         owner = f"daemon@{socket.gethostname()}/{os.getpid()}"
 
@@ -94,8 +103,11 @@ async def serve(
             members=partial(_members, state.roster),
             prune=state.prune,
             several=settings.state.shared,
+            inspect=partial(_inspect, worlds) if preflight else None,
         )
-        told = (tally.passed, client_ids.passed, soaking.passed, endings.passed)
+        scene = Scene(lambda: loop.vitals, lambda: loop.settings, state.brakes, worlds.clock)
+        herald = Herald(state.outbox, scene, tally, open_notifier=open_notifier, rhythm=Rhythm.of(pace.tick))
+        told = (tally.passed, client_ids.passed, soaking.passed, endings.passed, herald.passed)
         outside = Outside(bell, asked, systemd, partial(_load_again, load, settings), told)
         loop = Loop(settings, worlds, outside, common, clock=worlds.clock, pace=pace, limits=limits)
         if settings.health is not None:
@@ -119,6 +131,8 @@ async def serve(
         tick, resync = write_duration(pace.tick), write_duration(pace.resync)
         log.info("daemon_started", **_counts(settings), tick=tick, resync=resync)
         await around.enter_async_context(_beside(watch.run()))
+        await around.enter_async_context(_beside(_once_known(loop, herald.run())))
+        await around.enter_async_context(_beside(Pacemaker(scene.vitals, scene.settings, open_heart).run()))
         await loop.run()
     log.info("daemon_stopped", exit_code=asked.exit_code)
     return asked.exit_code
@@ -126,6 +140,11 @@ async def serve(
 
 async def _take_stock(worlds: Worlds, roster: Roster, settings: Settings) -> Stock:
     return await take_stock(settings, worlds.okta_of, roster, worlds.clock)
+
+
+async def _inspect(worlds: Worlds, targets: Sequence[Target]) -> tuple[Finding, ...]:
+    with in_haste(Haste()):
+        return await make_preflight(targets, worlds.ways(), FRUGAL)
 
 
 async def _members(roster: Roster, settings: Settings) -> tuple[Target, ...]:
@@ -136,6 +155,7 @@ async def _members(roster: Roster, settings: Settings) -> tuple[Target, ...]:
 def _load_again(load: Callable[[], Settings], at_start: Settings) -> Settings:
     """Read the configuration once more, and say which part of it takes a restart."""
     settings = load()
+    check_notify(settings)
     for key, changed in (
         ("health.listen", settings.health != at_start.health),
         ("control", settings.control != at_start.control),
@@ -163,6 +183,16 @@ async def _serve_control(around: AsyncExitStack, control: Control, settings: Set
 
 def _counts(settings: Settings) -> dict[str, int]:
     return {"targets": len(settings.targets), "orgs": len(settings.orgs), "vaults": len(settings.vaults)}
+
+
+async def _once_known(loop: Loop, work: Coroutine[None, None, None]) -> None:
+    """Begin when it is known who the targets are."""
+    try:
+        await loop.taken_up()
+    except asyncio.CancelledError:
+        work.close()
+        raise
+    await work
 
 
 @asynccontextmanager

@@ -30,6 +30,7 @@ from rotator.settings.kinds import (  # noqa: TC001 -- pydantic looks them up wh
 )
 from rotator.settings.schema_connections import SECRET, OrgSection, Section, VaultSection, written
 from rotator.settings.schema_hooks import MOST_HOOKS, HookNames, HookSection
+from rotator.settings.schema_notify import HeartbeatSection, NotifySection  # noqa: TC001 -- likewise
 from rotator.settings.state_url import StateUrl  # noqa: TC001 -- likewise
 
 _DEFAULT = Policy()
@@ -110,9 +111,10 @@ class WaveSection(Section):
 class PolicySection(Section):
     """When and how to rotate."""
 
-    mode: Literal["observe", "auto", "manual"] = Field(
+    mode: Literal["observe", "auto", "manual", "approve"] = Field(
         default="observe",
-        description="observe: change nothing. auto: rotate what is due. manual: rotate only when told.",
+        description="observe: change nothing. auto: rotate what is due. manual: rotate only when told. approve: rotate "
+        "what is due when a person has approved it.",
     )
     onboard: Literal["adopt", "rotate"] = Field(
         default="adopt", description="What to do with an app that has one active secret and an empty path in Vault."
@@ -229,7 +231,9 @@ class OverrideSection(Section):
     """What is different for one app of a selection."""
 
     policy: Text | None = Field(default=None, description="A name under `policies`, instead of the selection's.")
-    mode: Literal["observe", "auto", "manual"] | None = Field(default=None, description="Instead of the policy's.")
+    mode: Literal["observe", "auto", "manual", "approve"] | None = Field(
+        default=None, description="Instead of the policy's."
+    )
 
 
 class SelectionSection(Section):
@@ -312,7 +316,7 @@ class ControlSection(Section):
 class Configuration(Section):
     """The configuration of rotator."""
 
-    filled_in = frozenset({"okta", "vaults", "state", "health", "control"})
+    filled_in = frozenset({"okta", "vaults", "state", "health", "control", "notify", "heartbeat"})
 
     okta: dict[str, OrgSection] = Field(description="The Okta orgs, by alias; a single one may go without alias.")
     vaults: dict[str, VaultSection] = Field(description="The Vaults, by alias; a single one may go without alias.")
@@ -331,3 +335,5 @@ class Configuration(Section):
     )
     health: HealthSection = Field(description="Where the daemon tells how it is. Absent: nowhere.")
     control: ControlSection = Field(description="Where operators' commands reach the daemon.")
+    notify: NotifySection = Field(description="Whom the daemon tells what it does and cannot do. Absent: nobody.")
+    heartbeat: HeartbeatSection = Field(description="Who is pinged while all is well. Absent: nobody.")

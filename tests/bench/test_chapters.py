@@ -13,6 +13,9 @@ import pytest
 from tests.bench.__main__ import WORKS
 from tests.bench.alone import alone
 from tests.bench.measure import clean_environ
+from tests.bench.peers.contestants import TWO_PHASE
+from tests.bench.peers.kills import calls_of, kill
+from tests.entry.zygote import Zygote
 from tests.postgres import NONE
 
 if TYPE_CHECKING:
@@ -83,11 +86,40 @@ def test_kills(tmp_path: Path) -> None:
     assert [row.goal for row in chapter.rows] == [None, 0, 0, 0]
 
 
+def test_the_peers(tmp_path: Path) -> None:
+    chapter = tiny("peers.chapter", tmp_path, apps=2, late=0.2, every=40)
+
+    told = ("2 apps, time", "calls of the apps bucket for each", "calls to Vault for each", "refused with 429")
+    assert names(chapter)[:4] == [f"rotator: {what}" for what in told]
+    assert {row.what.partition(": ")[0] for row in chapter.rows} == {"rotator", "a script from cron", "two phases"}
+    assert {row.what.partition(": ")[0] for row in chapter.rows if row.goal is not None} == {"rotator"}
+
+
+def test_what_peers_lose_when_killed_at_the_wrong_moment_is_seen(tmp_path: Path) -> None:
+    """So that a figure of nothing lost means something."""
+    with Zygote(tmp_path, TWO_PHASE.program) as zygote:
+        calls = calls_of(TWO_PHASE, 0, tmp_path / "undisturbed", zygote)
+        create = next(n for n, call in enumerate(calls, start=1) if call.kind.startswith("POST"))
+        came = kill(TWO_PHASE, 0, tmp_path / "killed", zygote, number=create, when="after")
+
+    assert came.lost == 1
+    assert came.stuck
+
+
 def test_a_year_of_one_app(tmp_path: Path) -> None:
     chapter = tiny("year", tmp_path, lives=1)
 
     assert names(chapter)[4] == "calls to Okta for each app and year"
     assert all(row.goal is None for row in chapter.rows)
+
+
+def test_what_is_told_without_a_look(tmp_path: Path) -> None:
+    chapter = tiny("foresight", tmp_path, targets=3, runs=1)
+
+    assert [row.goal for row in chapter.rows if row.goal is not None] == [1, 1, 0, 5]
+    assert names(chapter)[-1] == "`simulate`, a year: CPU to the bare events"
+    (calls,) = [row.figure for row in chapter.rows if row.what == "calls to Okta and Vault"]
+    assert calls == 0
 
 
 def test_a_chapter_that_there_is_not_is_refused_and_nothing_is_written(tmp_path: Path) -> None:

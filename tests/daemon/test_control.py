@@ -39,7 +39,7 @@ MOMENT = 0.005
 ME = pwd.getpwuid(os.getuid()).pw_name
 
 
-def told(outcome: Outcome, _: datetime, force: bool) -> dict[str, Any]:
+def told(outcome: Outcome, _: datetime, __: bool, force: bool) -> dict[str, Any]:
     steps = [type(step.action).__name__ for step in outcome.steps]
     return {"exit_code": 0, "ended": type(outcome.ending).__name__, "steps": steps, "force": force}
 
@@ -289,8 +289,8 @@ def _has_group(number: int) -> bool:
         pytest.param(b"[]\n", "this is no request", id="a list"),
         pytest.param(b'{"command": "ping"}\n', "only version 1", id="no version"),
         pytest.param(b'{"version": 2, "command": "ping"}\n', "only version 1", id="a later version"),
-        pytest.param(b'{"version": 1}\n', "a request has `targets`", id="no command"),
-        pytest.param(b'{"version": 1, "command": "ping", "x": 1}\n', "a request has `targets`", id="a strange key"),
+        pytest.param(b'{"version": 1}\n', "a request has `command`", id="no command"),
+        pytest.param(b'{"version": 1, "command": "ping", "x": 1}\n', "a request has `command`", id="a strange key"),
         pytest.param(b'{"version": 1, "command": 7}\n', "`command` is of a wrong type", id="a number for a name"),
         pytest.param(b'{"version": 1, "command": "ping", "order": 1}\n', "`order` is of a wrong type", id="a number"),
         pytest.param(b'{"version": 1, "command": "ping", "targets": "a"}\n', "must be a list", id="a name for a list"),

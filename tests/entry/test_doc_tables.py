@@ -20,11 +20,13 @@ from rotator.cli.results import Result
 from rotator.core import rotation
 from rotator.core.actions import Block, Waiting
 from rotator.core.agenda import State
-from rotator.core.diagnosis.causes import Cause
+from rotator.core.certification.facts import Fact
+from rotator.core.diagnosis.causes import Cause as Diagnosis
 from rotator.core.diagnosis.table import Result as Diagnosed
 from rotator.core.inventory_risk import Hazard
 from rotator.core.last_use import UseOf
 from rotator.core.model import FieldNames, ProofLevel, Reason, RotationId, SecretId, Staging, StagingState
+from rotator.core.precedence import Cause, Hold, at_most, waits
 from rotator.core.preflight import ORG_CHECKS, PLACE_CHECKS, TARGET_CHECKS, VAULT_CHECKS, Check
 from rotator.core.preflight_said import Verdict
 from rotator.core.records import consumer_fields, staging_fields
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "ARCHITECTURE.md"
 COMMANDS_MD, CONFIGURATION, RECOVERY = DOCS / "commands.md", DOCS / "configuration.md", DOCS / "recovery.md"
+CERTIFY = DOCS / "certify.md"
 METRICS, PREFLIGHT, DOCTOR = DOCS / "metrics.md", DOCS / "preflight.md", DOCS / "doctor.md"
 DISCOVER = DOCS / "discover.md"
 REASON = re.compile(r"\bReason\.([A-Z_]+)")
@@ -80,7 +83,7 @@ def parameters(command: click.Command) -> dict[tuple[str, ...], str]:
 
 
 def shown(section: str) -> dict[tuple[str, ...], str]:
-    rows = [row for row in rows_of(section) if code_in(row[0]) and code_in(row[0])[0][0] in "-TF"]
+    rows = [row for row in rows_of(section) if code_in(row[0]) and code_in(row[0])[0][0] in "-CTFS"]
     return {code_in(row[0]): (*code_in(row[1]), "")[0] for row in rows}
 
 
@@ -144,7 +147,7 @@ def test_every_state_and_every_proof_is_explained() -> None:
     begun = {Reason[name].value for path, text in CODE.items() if "/core/" in path for name in REASON.findall(text)}
     status, verify = (sections_of(COMMANDS_MD, 2)[f"rotator {name}"] for name in ("status", "verify"))
 
-    assert first_codes(status) - {"TARGET…", "--daemon", "--config", "--output", "-o"} == states | begun
+    assert first_codes(status) - {"TARGET…", "--daemon", "--cached", "--config", "--output", "-o"} == states | begun
     assert first_codes(verify) >= {level.value for level in ProofLevel}
 
 
@@ -156,6 +159,19 @@ def test_the_keys_of_the_json_are_those_that_are_told(site: Site) -> None:
     assert first_codes(status) == set(site.run("status", "-o", "json").target())
     assert first_codes(verify) == set(site.run("verify", "-o", "json").target())
     assert set(site.run("plan", "-o", "json").json()) == {"version", "command", "exit_code", "targets"}
+
+
+def test_what_goes_before_what_is_as_in_the_code() -> None:
+    def cell(cause: Cause, hold: Hold) -> str:
+        if not waits(cause, hold):
+            return "-"
+        return {None: "waits", timedelta(days=1): "a day at most"}[at_most(cause, hold)]
+
+    section = sections_of(COMMANDS_MD, 3)["What goes before what"]
+    (head,) = [line for line in section.splitlines() if line.startswith("| reason")]
+
+    assert [name.strip() for name in head.split("|")[2:-1]] == [hold.value for hold in Hold]
+    assert rows_of(section) == [[cause.value, *(cell(cause, hold) for hold in Hold)] for cause in reversed(Cause)]
 
 
 # --- Pre-flight ------------------------------------------------------------------------------------------------
@@ -186,15 +202,38 @@ def test_the_keys_of_the_preflights_json_are_those_that_are_told(site: Site) -> 
     assert set(code_in(told)) == {*document, *document["findings"][0], *kinds}
 
 
+# --- What is certified -----------------------------------------------------------------------------------------
+
+
+def test_every_fact_that_is_certified_is_shown_in_its_order() -> None:
+    rows = rows_of(sections_of(CERTIFY, 2)["The facts"])
+
+    assert [code_in(row[0])[0] for row in rows] == [fact.value for fact in Fact]
+
+
+def test_every_fact_that_is_certified_is_an_assumption() -> None:
+    named = [code for row in rows_of(text_of(DOCS / "assumptions.md")) for code in code_in(row[-3])]
+
+    assert set(named) == {fact.value for fact in Fact}
+
+
+def test_the_keys_of_its_json_are_those_that_are_told(site: Site) -> None:
+    site.add()
+    told = sections_of(COMMANDS_MD, 2)["rotator certify"].partition("In JSON:")[2]
+    document = site.run("certify", "--yes", "-o", "json").json()
+
+    assert set(code_in(told)) == {*document, *document["facts"][0]}
+
+
 # --- The doctor -----------------------------------------------------------------------------------------------
 
 
 def test_every_cause_is_shown_in_its_words_and_its_order() -> None:
     rows = rows_of(sections_of(DOCTOR, 2)["Causes"])
 
-    assert [code_in(row[0])[0] for row in rows] == [cause.value for cause in Cause]
+    assert [code_in(row[0])[0] for row in rows] == [cause.value for cause in Diagnosis]
     assert all(shows and mends for _, shows, mends in rows)
-    assert f"It knows {len(Cause)} causes" in " ".join(text_of(README).split())
+    assert f"It knows {len(Diagnosis)} causes" in " ".join(text_of(README).split())
 
 
 def test_every_result_of_the_doctor_is_explained() -> None:
@@ -267,7 +306,7 @@ def keys(node: dict[str, Any], path: str, schema: dict[str, Any]) -> Iterator[tu
     if isinstance(below := node.get("additionalProperties"), dict):
         yield from keys(below, f"{path}.<{'alias' if path in {'okta', 'vaults'} else 'name'}>", schema)
     for below in node.get("patternProperties", {}).values():
-        yield from keys(below, f"{path}.<app_id>", schema)
+        yield from keys(below, f"{path}.<{'app_id' if path.endswith('overrides') else 'name'}>", schema)
     for name, each in node.get("properties", {}).items():
         key = f"{path}.{name}".lstrip(".")
         yield key, written(each.get("default"))
@@ -279,7 +318,7 @@ def test_every_key_is_shown_with_its_default() -> None:
     really = {(key, default) for key, default in keys(schema, "", schema) if re.search(r"[.>]", key)}
     short = {(key, default) for key, default in really if re.match(r"(okta|vaults)\.(?!<)", key)}  # without alias
     before = text_of(CONFIGURATION).partition("## Known, and refused")[0]
-    nameless = r"[.]<|(?:limits|state|health|control)[.]"
+    nameless = r"[.]<|(?:limits|state|health|control|notify|heartbeat)[.]"
     told = {(code_in(row[0])[0], row[1]) for row in rows_of(before) if re.search(nameless, row[0])}
 
     assert told == really - short
