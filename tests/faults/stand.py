@@ -42,7 +42,7 @@ PATH, NEIGHBOUR = "billing/okta", "payroll/okta"
 HOST_STAGING = f"{STAGING}/127.0.0.1"
 ANSWER_WITHIN = 2.0
 LOOKS = frozenset(
-    {"login", "token", "revoke", "introspect", "revoke-self"}
+    {"login", "token", "revoke", "introspect", "revoke-self", "capabilities-self"}
 )  # POSTs that change neither secrets nor paths
 RULES = {
     "secret/*": ("create", "read", "update", "list"),
