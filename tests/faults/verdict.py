@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.faults.stand import Trial
 
 CLEAN = frozenset({0, 1, 4, 5})  # how a run may end under a fault: done, failed, busy, unreachable
-LONGEST = 90.0  # seconds, on a busy machine; alone it takes a tenth of that
+LONGEST = 90.0  # seconds, on a machine as busy as can be
 MOST = 48 * 1024  # kilobytes beyond those of an undisturbed run
 UGLY = ("Traceback", "Exception ignored", "never retrieved", "never awaited", "Unclosed", "InvariantError")
 HINTED = ("\n  hint ", "\n  next ", "\nbilling: ")  # in a block, or under a table
