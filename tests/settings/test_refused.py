@@ -218,7 +218,7 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
               name="another database"),
         wrong(state("/var/lib/state.db"), 16, "state.url: is no URL of a database", name="a path alone"),
         wrong(state("'postgresql://db:port/x'"), 16, "state.url: is no URL of a database", name="a port of letters"),
-        wrong(state("'sqlite:////var/a b'"), 16, "state.url: is no URL of a database", name="a database with a space"),
+        wrong(state("'postgresql://db/a b'"), 16, "state.url: is no URL of a database", name="a database with a space"),
         wrong(state("sqlite://"), 16, "state.url: needs an absolute path and nothing else", name="no file"),
         wrong(state("sqlite:///state.db"), 16, "state.url: needs an absolute path", name="a relative file"),
         wrong(state("'sqlite:////state.db?mode=ro'"), 16, "state.url: needs an absolute path", name="a file's option"),
