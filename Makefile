@@ -63,7 +63,8 @@ lock:
 	$(LOCK) requirements/build.in -o requirements/build.txt
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra postgres -c requirements/run.txt -o requirements/postgres.txt
-	$(LOCK) pyproject.toml --all-extras --group dev -c requirements/postgres.txt -o requirements/dev.txt
+	$(LOCK) pyproject.toml --all-extras -c requirements/postgres.txt -o requirements/image.txt
+	$(LOCK) pyproject.toml --all-extras --group dev -c requirements/image.txt -o requirements/dev.txt
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "rotator needs Python 3.11 or newer with venv and ensurepip (Debian: python3-venv); set PYTHON=/path/to/python" >&2; exit 1; }

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         Target,
         VerifySettings,
     )
+    from rotator.core.notice_text import Message
+    from rotator.core.notices import Batch, Rules, Sight, Standing
     from rotator.core.preflight_facts import Handshake, MountDefaults, NoTls, ServerMetadata, TokenLife, VaultHealth
     from rotator.core.secret_value import SecretFields, SecretValue
     from rotator.core.selection import Member
@@ -115,10 +117,10 @@ class OktaLog(Protocol):
         """
         ...
 
-    async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+    async def usage(self, app: App, *, old: str, current: str | None, since: datetime) -> UsageLog:
         """Return who asked for tokens as this client since then: with the old secret's hash, and all that were refused.
 
-        `current` is the hash of the secret in use, by which the log shows that it tells hashes at all. Two queries at
+        `current` is the hash of the secret in use, if any, by which the log shows that it tells hashes. Two queries at
         most; what does not fit into their answers is told as missing. `RefusedError` where we may not read the log.
         """
         ...
@@ -425,6 +427,68 @@ class Roster(Protocol):
 
     async def drop(self, selection: str) -> None:
         """Forget a selection that the configuration has no more."""
+        ...
+
+
+class Outbox(Protocol):
+    """What people are to be told, and what they were; for all members of a service. It survives them.
+
+    Each notice goes out at least once: one that was sent and not noted as sent is sent again.
+    """
+
+    async def standing(self) -> tuple[Standing, ...]:
+        """Return all that was told and lasts."""
+        ...
+
+    async def tell(self, sight: Sight, rules: Rules) -> int:
+        """Put what is due after a look into the box (`core.notices`); return how many. Of two members one does."""
+        ...
+
+    async def forget(self, subjects: Sequence[str]) -> None:
+        """Forget what stands of these, telling nobody."""
+        ...
+
+    async def waiting(self) -> Mapping[str, int]:
+        """Return how many notices wait to be sent, by channel."""
+        ...
+
+    async def take(self, channel: str, at_most: int, *, lasting: timedelta) -> Batch | None:
+        """Take the channel for so long, and what its next message holds, at most so many messages an hour.
+
+        None if nothing is to be sent now, or another member has the channel.
+        """
+        ...
+
+    async def sent(self, batch: Batch) -> None:
+        """Note that it was sent, and give the channel back."""
+        ...
+
+    async def put_off(self, batch: Batch, until: datetime) -> None:
+        """Note that it was not, and give the channel back: nothing of it is taken before then."""
+        ...
+
+    async def give_up(self, batch: Batch) -> None:
+        """Note that it is not going to be sent, and give the channel back."""
+        ...
+
+
+class Notifier(Protocol):
+    """A way to people."""
+
+    async def send(self, message: Message) -> None:
+        """Hand it over. `UnavailableError`: it may work later; `RefusedError`: not as long as all is as it is.
+
+        With `code="message"` it is this message that is refused, and another may be taken. It keeps a time limit.
+        No error names the address: that is a secret.
+        """
+        ...
+
+
+class Heart(Protocol):
+    """Whoever misses our pings and raises an alarm."""
+
+    async def beat(self) -> None:
+        """Ping once; `UnavailableError` or `RefusedError` as of a notifier."""
         ...
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rotator.adapters.leases import FileLeases
     from rotator.adapters.store import Store
     from rotator.adapters.store_gate import Decide
-    from rotator.ports import Brakes, Chronicle, Clock, Cursors, Gate, Journal, Leases, Memory, Roster
+    from rotator.ports import Brakes, Chronicle, Clock, Cursors, Gate, Journal, Leases, Memory, Outbox, Roster
     from rotator.settings import Settings
     from rotator.settings import State as StateSettings
 
@@ -37,6 +37,7 @@ class State:
     cursors: Cursors
     brakes: Brakes
     roster: Roster
+    outbox: Outbox
     owner: str  # who this process is, in messages and in the audit
     prune: Callable[[], Awaitable[None]]  # remove what is kept no longer
     hosts: dict[str, str]  # of each org by its alias: leases go by them
@@ -73,6 +74,31 @@ async def open_state(
         await store.aclose()
 
 
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """What of a state database tells how the targets stand. From `open_memory`."""
+
+    memory: Memory
+    roster: Roster
+    brakes: Brakes
+
+
+@asynccontextmanager
+async def open_memory(settings: Settings) -> AsyncIterator[Recollection]:
+    """Open as much of the state database as tells how the targets stand, and close it in the end."""
+    from rotator.adapters.store import Store
+    from rotator.adapters.store_memory import StoreMemory
+    from rotator.adapters.store_service import StoreBrakes, StoreRoster
+
+    wanted = settings.state
+    store = Store(wanted.url, wanted.password.read if wanted.password else None)
+    try:
+        await store.open()
+        yield Recollection(StoreMemory(store), StoreRoster(store), StoreBrakes(store))
+    finally:
+        await store.aclose()
+
+
 def _state(store: Store, hosts: dict[str, str], decide: Decide, *, owner: str, clock: Clock, directory: Path) -> State:
     from rotator.adapters.leases import FileLeases
     from rotator.adapters.store_chronicle import StoreChronicle
@@ -80,13 +106,17 @@ def _state(store: Store, hosts: dict[str, str], decide: Decide, *, owner: str, c
     from rotator.adapters.store_journal import StoreJournal
     from rotator.adapters.store_leases import StoreLeases
     from rotator.adapters.store_memory import StoreMemory
+    from rotator.adapters.store_outbox import StoreOutbox
     from rotator.adapters.store_service import StoreBrakes, StoreCursors, StoreRoster
 
     gate, journal = StoreGate(store, decide, clock), StoreJournal(store, clock)
+    alone = f"{owner}/{secrets.token_hex(4)}"  # two processes may be called alike
+    outbox = StoreOutbox(store, clock, alone)
 
     async def prune() -> None:
         await journal.prune()
         await gate.prune()
+        await outbox.prune()
 
     return State(
         # On one machine the kernel's lock is the better lease: it dies with its process.
@@ -95,9 +125,10 @@ def _state(store: Store, hosts: dict[str, str], decide: Decide, *, owner: str, c
         journal=journal,
         chronicle=StoreChronicle(store),
         memory=StoreMemory(store),
-        cursors=StoreCursors(store, f"{owner}/{secrets.token_hex(4)}"),  # two processes may be called alike
+        cursors=StoreCursors(store, alone),
         brakes=StoreBrakes(store),
         roster=StoreRoster(store),
+        outbox=outbox,
         owner=owner,
         prune=prune,
         hosts=hosts,

@@ -42,15 +42,7 @@ async def run_command(
 ) -> Ended:
     """Run a command and say how it ended; `OSError` or `ValueError` where it cannot be started."""
     async with _tail() as (tail, pipe):
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=pipe,
-            cwd=folder,
-            env=dict(environment),
-            start_new_session=True,
-        )
+        process = await _started(command, environment, folder=folder, stderr=pipe)
         code = None
         try:
             with contextlib.suppress(TimeoutError):  # that there is no code tells it
@@ -59,6 +51,29 @@ async def run_command(
         finally:
             await _end(process)
     return Ended(code, bytes(tail.kept).decode(errors="replace"), tail.cut)
+
+
+async def _started(
+    command: Sequence[str], environment: Mapping[str, str], *, folder: Path, stderr: int
+) -> asyncio.subprocess.Process:
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=stderr,
+            cwd=folder,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # It may run already, and have started more: asyncio itself would end the command alone.
+        with contextlib.suppress(OSError, ValueError):
+            await _end(await starting)
+        raise
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -104,11 +104,11 @@ class OktaSystemLog:
         kinds = " or ".join(f'eventType sw "{kind}"' for kind in GRANTS)
         return await self._traces(f"({kinds}) and ({clients})", app, since)
 
-    async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+    async def usage(self, app: App, *, old: str, current: str | None, since: datetime) -> UsageLog:
         """Return who asked for tokens as this client since then: with the old secret, and all that were refused."""
         events, whole = await self._newest_first(okta_usage.uses(app, old), since)
         requests = okta_usage.requests_of(events, ours=lambda event: self._is_ours(event) or is_by_us(event))
-        calibrated_at = await self._last_grant(app, current, since)
+        calibrated_at = await self._last_grant(app, current, since) if current else None
         return UsageLog(requests.told, calibrated_at, whole=whole and not requests.unreadable)
 
     async def refusals(self, clients: Collection[str], cursor: str | None, since: datetime) -> Refusals:

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Table
 
@@ -45,9 +44,18 @@ def put(
     """
     if not rows:
         return 0
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    insert = _insert_of(connection.dialect.name)(table)
     keys = [column.name for column in table.primary_key]
     changes = {name: insert.excluded[name] for name in rows[0] if name not in {*keys, *keep}}
     changes |= {name: table.c[name] + 1 for name in raised}
     statement = insert.on_conflict_do_update(index_elements=keys, set_=changes, where=where)
     return connection.execute(statement.execution_options(preserve_rowcount=True), list(rows)).rowcount
+
+
+def _insert_of(dialect: str) -> Callable[[Table], Any]:
+    """Return the engine's own way to insert. Who only reads needs neither, and PostgreSQL's takes a while to import."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]  # noqa: PLC0415
+    return insert

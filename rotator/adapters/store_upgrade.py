@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection, Engine
 
-NEWEST = "0002"  # the last migration in `migrations/versions`
+NEWEST = "0004"  # the last migration in `migrations/versions`
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK, _STATEMENT = "60s", "10min"  # another process may be at it, and a table may be large
 

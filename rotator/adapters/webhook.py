@@ -1,4 +1,4 @@
-"""One signed POST to somebody else's server: by httpx2.
+"""One signed POST to somebody else's server, or one plain GET: by httpx2.
 
 * The signature is HMAC-SHA256 over the timestamp, a full stop and the body, with a secret that both sides know:
   `Rotator-Timestamp` and `Rotator-Signature: v1=<hex>`. Whoever receives it refuses what is not signed, or is old.
@@ -46,22 +46,37 @@ class Posted:
 
     good: bool
     detail: str
+    status: int | None = None  # None where no answer came
+    never: bool = False  # its address or its authorities are none: it was not even tried
 
 
 async def post(url: SecretValue, body: bytes, *, secret: SecretValue, key: str, at: datetime, way: Way) -> Posted:
     """Send a JSON document once, signed; `key` is the same for whatever is sent again. It never raises."""
     address = url.reveal()
     if problem := _problem_with(address):
-        return Posted(good=False, detail=problem)
+        return Posted(good=False, detail=problem, never=True)
     headers = {**signed(body, secret, at), "Idempotency-Key": quote(key, safe=""), "Content-Type": "application/json"}
+    return await _sent("POST", address, body, headers=headers, way=way)
+
+
+async def fetch(url: SecretValue, way: Way) -> Posted:
+    """Fetch an address once, for its own sake. It never raises."""
+    address = url.reveal()
+    if problem := _problem_with(address):
+        return Posted(good=False, detail=problem, never=True)
+    return await _sent("GET", address, None, headers={}, way=way)
+
+
+async def _sent(method: str, url: str, body: bytes | None, *, headers: dict[str, str], way: Way) -> Posted:
     try:
         trust = ssl.create_default_context(cafile=way.ca_file)
         async with asyncio.timeout(way.timeout.total_seconds()):
-            return await _exchange(address, body, headers, trust=trust, way=way)
+            return await _exchange(method, url, body, headers=headers, trust=trust, way=way)
     except TimeoutError:
         return Posted(good=False, detail=f"no answer within {way.timeout.total_seconds():g} s")
     except OSError as unreadable:
-        return Posted(good=False, detail=f"`ca_file` cannot be used ({unreadable.strerror or 'no certificate in it'})")
+        said = f"`ca_file` cannot be used ({unreadable.strerror or 'no certificate in it'})"
+        return Posted(good=False, detail=said, never=True)
 
 
 def signed(body: bytes, secret: SecretValue, at: datetime) -> dict[str, str]:
@@ -71,7 +86,9 @@ def signed(body: bytes, secret: SecretValue, at: datetime) -> dict[str, str]:
     return {"Rotator-Timestamp": timestamp, "Rotator-Signature": f"v1={mac.hexdigest()}"}
 
 
-async def _exchange(url: str, body: bytes, headers: dict[str, str], *, trust: ssl.SSLContext, way: Way) -> Posted:
+async def _exchange(
+    method: str, url: str, body: bytes | None, *, headers: dict[str, str], trust: ssl.SSLContext, way: Way
+) -> Posted:
     import httpx2  # noqa: PLC0415 -- a tenth of a second that a command without a webhook does not pay
 
     client = httpx2.AsyncClient(
@@ -84,7 +101,7 @@ async def _exchange(url: str, body: bytes, headers: dict[str, str], *, trust: ss
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     )
     try:
-        async with client, client.stream("POST", url, content=body, headers=headers) as response:
+        async with client, client.stream(method, url, content=body, headers=headers) as response:
             return _judged(response)
     except (httpx2.HTTPError, httpx2.InvalidURL) as lost:
         # The exception itself is let go: it carries the request, and with it the address.
@@ -93,8 +110,9 @@ async def _exchange(url: str, body: bytes, headers: dict[str, str], *, trust: ss
 
 def _judged(response: httpx2.Response) -> Posted:
     if response.is_redirect:
-        return Posted(good=False, detail=f"HTTP {response.status_code}: it leads elsewhere, which is not followed")
-    return Posted(response.is_success, f"HTTP {response.status_code}")
+        said = f"HTTP {response.status_code}: it leads elsewhere, which is not followed"
+        return Posted(good=False, detail=said, status=response.status_code)
+    return Posted(response.is_success, f"HTTP {response.status_code}", response.status_code)
 
 
 def _why(lost: Exception, httpx2: Any) -> str:

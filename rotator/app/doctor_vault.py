@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rotator.core.diagnosis.compare import version_of
-from rotator.core.diagnosis.evidence import VaultSide
+from rotator.core.diagnosis.evidence import Behind, VaultSide
 from rotator.core.model import StagingState
 from rotator.core.records import UnreadableRecordError, read_consumer, read_staging
 from rotator.errors import RotatorError
@@ -18,7 +18,7 @@ from rotator.errors import RotatorError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rotator.core.model import ConsumerVersion, KvMetadata, OktaSecret, Target
+    from rotator.core.model import ConsumerVersion, Destination, KvMetadata, OktaSecret, Target
     from rotator.core.secret_value import SecretValue
     from rotator.ports import KvStore
 
@@ -42,8 +42,26 @@ class ConsumerPath:
         current = await self._version(number) if number else None
         side = VaultSide(number, client_id=current.client_id if current else None)
         if current is not None and current.value is not None:
-            return side, current.value
+            return replace(side, behind=await self._behind(current.value)), current.value
         return replace(side, missing=self._missing(current), deleted=self._deleted(current)), None
+
+    async def _behind(self, value: SecretValue) -> tuple[Behind, ...]:
+        """Return which of the target's other paths hold something else; one that cannot be read says so."""
+        holds = {each.path: await self._holds(each, value) for each in self._target.also}
+        return tuple(Behind(path, what) for path, what in holds.items() if what)
+
+    async def _holds(self, other: Destination, value: SecretValue) -> str:
+        """Say what stands there instead of the value; nothing if it is the value."""
+        try:
+            found = await self._kv.read(other.path)
+        except RotatorError as error:
+            return f"cannot be read ({error})"
+        if found is None:
+            return "holds nothing that can be read"
+        there = found.fields.secret(other.fields.client_secret)
+        if there is None:
+            return f"has no `{other.fields.client_secret}` in version {found.number}"
+        return "" if there == value else f"holds another secret in version {found.number}"
 
     async def compared(self, side: VaultSide, value: SecretValue, listed: Sequence[OktaSecret]) -> VaultSide:
         """Return it with every version, and the staging record, compared with a value."""

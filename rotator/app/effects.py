@@ -25,8 +25,8 @@ from rotator.core.model import (
     StagingState,
 )
 from rotator.core.records import consumer_fields, staging_fields, with_made
-from rotator.core.usage import told, unreadable, weigh
-from rotator.errors import RefusedError, UnknownOutcomeError
+from rotator.core.usage import Usage, told, unreadable, weigh
+from rotator.errors import RefusedError, UnavailableError, UnknownOutcomeError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,9 +71,9 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
             return await place_order(seen, view, world, order)
         case do.Adopt(secret):
             return await _adopt(seen, world, secret)
-        case do.Activate(secret_id):
+        case do.Activate(secret_id, why):
             view.secret_is(await world.okta.activate_secret(seen.target.app_id, secret_id))
-            return Upshot(f"{secret_id} is active")
+            return Upshot(f"{secret_id} is active: {why}")
         case do.Deactivate(secret_id):
             return await _deactivate(seen, view, world, secret_id)
         case do.Delete(secret_id):
@@ -175,17 +175,21 @@ async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret)
 
 
 async def _ask_usage(
-    seen: Snapshot, view: View, world: World, secret: OktaSecret, current: OktaSecret, left: datetime
+    seen: Snapshot, view: View, world: World, secret: OktaSecret, current: OktaSecret | None, left: datetime
 ) -> Upshot:
     """Weigh what the log has; one that may not be read is evidence of nothing."""
     assert seen.app
     try:
-        log = await world.log.usage(seen.app, old=secret.hash, current=current.hash, since=left)
+        log = await world.log.usage(seen.app, old=secret.hash, current=current.hash if current else None, since=left)
     except RefusedError as refusal:
         evidence = unreadable(str(refusal))
+    except UnavailableError as outage:
+        if seen.target.policy.usage is not Usage.OFF:
+            raise  # it is asked again: what it has to say may stop us
+        evidence = unreadable(str(outage))
     else:
-        off = None if secret.active else secret.changed
-        evidence = weigh(log, old_hash=secret.hash, left=left, switched_off=off, now=world.clock.now())
+        off, theirs = None if secret.active else secret.changed, world.clock.now() - seen.clock_ahead
+        evidence = weigh(log, old_hash=secret.hash, left=left, switched_off=off, now=theirs)
     view.weighed(secret.id, evidence)
     return Upshot(_said_of(secret, evidence))
 

@@ -169,7 +169,8 @@ class View:
 
     def weighed(self, secret: SecretId, evidence: Evidence) -> None:
         """Keep what the log shows of a secret's use, and how often it was asked."""
-        self._usage[secret] = replace(evidence, tries=self._count(f"usage of {secret}"))
+        tries, now = self._count(f"usage of {secret}"), self._world.clock.now()
+        self._usage[secret] = replace(evidence, tries=tries, asked_at=now)
 
     def hook_failed(self, name: str, detail: str) -> None:
         """Keep that a hook did not do what it was for."""

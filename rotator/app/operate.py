@@ -16,7 +16,7 @@ from rotator.app.observe import View
 from rotator.app.rotate import carry_on
 from rotator.core.actions import Blocked
 from rotator.core.facts import Facts
-from rotator.core.model import ProofLevel, StagingState
+from rotator.core.model import Destination, ProofLevel, StagingState
 from rotator.core.records import consumer_fields, read_consumer, staging_fields
 from rotator.core.rotation import consumer_path_lost, next_action, not_ours_to_rotate
 from rotator.errors import ConflictError, MissingError, RefusedError, RotatorError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rotator.core.model import (
         App,
         ConsumerVersion,
+        KvPath,
         OktaSecret,
         Proof,
         SecretId,
@@ -50,6 +51,17 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What another of the target's paths holds: the same, or what a try of it showed, or why there is none."""
+
+    path: KvPath
+    version: int | None = None
+    same: bool = False
+    proof: Proof | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verified:
     """What the token endpoint said of the value that consumers read; `holders` only if it was not good."""
 
@@ -57,6 +69,7 @@ class Verified:
     version: ConsumerVersion
     proof: Proof
     holders: tuple[OktaSecret, ...] = ()
+    also: tuple[Elsewhere, ...] = ()  # the target's other paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +90,31 @@ async def look_at(target: Target, world: World) -> Look:
 
 
 async def verify(target: Target, world: World) -> Verified:
-    """Try the value in Vault as a consumer would, and say what it showed."""
+    """Try the value in Vault as a consumer would, at each path, and say what it showed; the same value once."""
     app = await world.okta.get_app(target.app_id)
     if app is None:
         raise MissingError(f"Okta shows no app {target.app_id}", hint="Check `app_id`, and our role's resource set.")
-    version, value = await _what_consumers_read(target, app, world)
-    proof = await world.tokens.prove(app, value, target.verify)
-    if proof.level.good or not app.auth_method.uses_secret:
-        return Verified(target, version, proof)
+    version, value = await _what_consumers_read(target, Destination(target.consumer, target.fields), app, world=world)
+    proofs = {value: await world.tokens.prove(app, value, target.verify)}
+    also = tuple([await _elsewhere(target, each, app, proofs=proofs, world=world) for each in target.also])
+    verified = Verified(target, version, proofs[value], also=also)
+    if verified.proof.level.good or not app.auth_method.uses_secret:
+        return verified
     listed = await world.okta.list_secrets(target.app_id)
-    return Verified(target, version, proof, tuple(secret for secret in listed if secret.carries(value)))
+    return replace(verified, holders=tuple(secret for secret in listed if secret.carries(value)))
+
+
+async def _elsewhere(
+    target: Target, other: Destination, app: App, *, proofs: dict[SecretValue, Proof], world: World
+) -> Elsewhere:
+    try:
+        version, value = await _what_consumers_read(target, other, app, world=world)
+    except (MissingError, RefusedError) as trouble:
+        return Elsewhere(other.path, trouble=str(trouble))
+    leading = next(iter(proofs))
+    if value not in proofs:
+        proofs[value] = await world.tokens.prove(app, value, target.verify)
+    return Elsewhere(other.path, version.number, value == leading, proofs[value])
 
 
 async def adopt(target: Target, world: World, *, secret_id: str | None = None, confirm: Confirm) -> Adopted:
@@ -106,21 +134,21 @@ async def adopt(target: Target, world: World, *, secret_id: str | None = None, c
         return Adopted(target, chosen.id, version, proof, await look_at(target, world))
 
 
-async def _what_consumers_read(target: Target, app: App, world: World) -> tuple[ConsumerVersion, SecretValue]:
-    found = await world.kv.read(target.consumer)
+async def _what_consumers_read(
+    target: Target, there: Destination, app: App, *, world: World
+) -> tuple[ConsumerVersion, SecretValue]:
+    found = await world.kv.read(there.path)
     if found is None:
-        raise MissingError(
-            f"{target.consumer} holds nothing that can be read", hint=f"See `rotator plan {target.name}`."
-        )
-    version = read_consumer(found, target.fields)
+        raise MissingError(f"{there.path} holds nothing that can be read", hint=f"See `rotator plan {target.name}`.")
+    version = read_consumer(found, there.fields)
     if version.value is None:
         raise MissingError(
-            f"version {version.number} of {target.consumer} holds no `{target.fields.client_secret}`",
+            f"version {version.number} of {there.path} holds no `{there.fields.client_secret}`",
             hint="Check `fields` of the target.",
         )
     if version.client_id not in {None, app.client_id}:
         raise RefusedError(
-            f"{target.consumer} holds the credentials of client {version.client_id}, not of {app.client_id}",
+            f"{there.path} holds the credentials of client {version.client_id}, not of {app.client_id}",
             code="other_client",
             hint="Correct `write_to` or `app_id`: this path is another app's.",
         )

@@ -17,6 +17,7 @@ from rotator.core.budget import Shares
 from rotator.core.preflight import judge
 from rotator.core.preflight_facts import (
     NOT_ASKED,
+    KeyFacts,
     NotAsked,
     OrgFacts,
     PlaceFacts,
@@ -24,6 +25,7 @@ from rotator.core.preflight_facts import (
     VaultFacts,
     VaultHealth,
 )
+from rotator.core.sharing import paths_of
 from rotator.core.usage import strictest
 from rotator.errors import ConfigError, MissingError, RefusedError, RotatorError
 
@@ -199,13 +201,15 @@ class _VaultLook:
         self.facts = replace(self.facts, token=token, rights=rights, needed=needed)
         if isinstance(token, RefusedError) and isinstance(rights, RefusedError):
             return  # the token is dead, or as good as that: whatever was asked with it now would say the same
-        mounts = {path.mount: path for target in self._targets for path in (target.consumer, target.staging)}
+        paths = [path for target in self._targets for path in (*paths_of(target), target.staging)]
+        mounts = {path.mount: path for path in paths}
         self._mounts = await _each(mounts, lambda mount: _answer(way.access.check_mount(mounts[mount])))
         good = {mount for mount, found in self._mounts.items() if not isinstance(found, RotatorError)}
         readable = {mount for mount in good if _may_read(rights, f"{mount}/config")}
         self._defaults = await _each(readable, lambda mount: _answer(way.access.defaults(mount)))
-        keys = {path for target in self._targets for path in (target.consumer, target.staging) if path.mount in good}
-        self._keys = await _each(keys, lambda path: _answer(way.kv.read_metadata(path)))
+        self._keys = await _each(
+            {path for path in paths if path.mount in good}, lambda path: _answer(way.kv.read_metadata(path))
+        )
 
     def of(self, target: Target, facts: TargetFacts) -> TargetFacts:
         """Return what was seen of a target, with what was seen of it here."""
@@ -218,6 +222,15 @@ class _VaultLook:
             staging=self._keys.get(target.staging, NOT_ASKED),
             consumer_defaults=self._defaults.get(target.consumer.mount, NOT_ASKED),
             staging_defaults=self._defaults.get(target.staging.mount, NOT_ASKED),
+            also=tuple(self._key(each.path) for each in target.also),
+        )
+
+    def _key(self, path: KvPath) -> KeyFacts:
+        return KeyFacts(
+            path,
+            mount=self._mounts.get(path.mount, NOT_ASKED),
+            key=self._keys.get(path, NOT_ASKED),
+            defaults=self._defaults.get(path.mount, NOT_ASKED),
         )
 
     def _paths(self) -> tuple[dict[str, frozenset[str]], list[str]]:
@@ -226,11 +239,12 @@ class _VaultLook:
         for rule in (rule for target in self._targets for rule in vault_rights.of_target(target)):
             needed[rule.path] = needed.get(rule.path, frozenset()) | frozenset(rule.capabilities)
         beyond = [
-            f"{target.consumer.mount}/{kind}/{target.consumer.path}"
+            f"{path.mount}/{kind}/{path.path}"
             for target in self._targets
+            for path in paths_of(target)
             for kind in ("delete", "destroy", "undelete")
         ]
-        mounts = {path.mount for target in self._targets for path in (target.consumer, target.staging)}
+        mounts = {path.mount for target in self._targets for path in (*paths_of(target), target.staging)}
         for mount in sorted(mounts):
             beyond += [f"{mount}/config", f"{mount}/data/{PROBE}", f"{mount}/metadata/{PROBE}"]
         return needed, [path for path in dict.fromkeys(beyond) if path not in needed]

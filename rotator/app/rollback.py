@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rotator.app.observe import View
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     )
     from rotator.core.secret_value import SecretValue
     from rotator.ports import Lease
+
+
+MOST_WRITES = 12  # a target has eight paths at most; the rest is for whoever writes there at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,15 @@ async def rollback(
         return await back.go(former)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A path of the target, and what lies there."""
+
+    path: KvPath
+    names: FieldNames
+    there: Consumer
+
+
 class _Back:
     """One rollback, under the lease."""
 
@@ -92,7 +105,7 @@ class _Back:
         """Refuse before anything is written, wherever that can be known."""
         if former.secret.active:
             await self._prove(facts, former)
-        elif facts.seen.staging.rollback != former.secret.id and not await self._switched_off_by_us(facts, former):
+        elif not await self._switched_off_by_us(facts, former):
             raise RefusedError(
                 f"{former.secret.id} was switched off by somebody else, or long ago",
                 code="revoked",
@@ -115,28 +128,22 @@ class _Back:
         if not former.secret.active:
             await self._on_paper("Activate", former, lambda: self._activate(former))
         await self._prove(facts, former)
-        changed = False
-        places = [(self._target.consumer, self._target.fields, facts.consumer)]
-        places += [
-            (other.path, other.fields, there) for other, there in zip(self._target.also, facts.seen.others, strict=True)
-        ]
-        for path, names, there in places:
-            if there.current is None or there.current.value != former.value:
-                changed = True
-                await self._on_paper("Promote", former, _writing(self, facts, former, path, names, there))
-        found = await self.look()
-        if found.value != former.value:
-            raise ConflictError(f"{self._target.consumer} is not what was written; somebody changed it")
-        proof = await self._prove(found, former)
-        return RolledBack(self._target, former.secret.id, before, found.consumer.latest, proof, changed)
+        for written in range(MOST_WRITES):
+            facts = await self.look()
+            place = _behind(facts, former)
+            if place is None:
+                proof = await self._prove(facts, former)
+                return RolledBack(self._target, former.secret.id, before, facts.consumer.latest, proof, written > 0)
+            await self._on_paper("Promote", former, partial(self._write, facts, former, place))
+        raise ConflictError(f"somebody else writes to the paths of {self._target.name} at the same time")
 
-    async def write(self, facts: Facts, former: _Former, path: KvPath, names: FieldNames, there: Consumer) -> Upshot:
+    async def _write(self, facts: Facts, former: _Former, place: _Place) -> Upshot:
         """Write the former value over what lies at a path, by CAS."""
         assert facts.seen.app
         replaced = next((secret.id for secret in facts.matches if secret.id != former.secret.id), None)
         fields = consumer_fields(
-            there.current.fields if there.current else None,
-            names,
+            place.there.current.fields if place.there.current else None,
+            place.names,
             client_id=facts.seen.app.client_id,
             value=former.value,
             secret_id=former.secret.id,
@@ -144,8 +151,8 @@ class _Back:
             rotated_at=self._world.clock.now(),
             retiring=(replaced, RetiringMode.OVERLAP) if replaced else None,
         )
-        number = await self._world.kv.write(path, fields, cas=there.latest)
-        return Upshot(f"{path} version {number}", secret=former.secret.id, path=str(path), version=number)
+        number = await self._world.kv.write(place.path, fields, cas=place.there.latest)
+        return Upshot(f"{place.path} version {number}", secret=former.secret.id, path=str(place.path), version=number)
 
     async def _activate(self, former: _Former) -> Upshot:
         await self._world.okta.activate_secret(self._target.app_id, former.secret.id)
@@ -199,18 +206,30 @@ class _Back:
         self._world.progress.done(target, step, upshot.detail, rotation=self._rotation)
 
 
-def _writing(
-    back: _Back, facts: Facts, former: _Former, path: KvPath, names: FieldNames, there: Consumer
-) -> Callable[[], Awaitable[Upshot]]:
-    return lambda: back.write(facts, former, path, names, there)
+def _behind(facts: Facts, former: _Former) -> _Place | None:
+    """Return the next path that does not hold the former value; `RefusedError` if one is not ours to write over."""
+    _refuse_if_blocked(facts)
+    target = facts.seen.target
+    first = _Place(target.consumer, target.fields, facts.consumer)
+    others = [
+        _Place(other.path, other.fields, there) for other, there in zip(target.also, facts.seen.others, strict=True)
+    ]
+    for place in (first, *others):
+        if place.there.current is None or place.there.current.value != former.value:
+            return place
+    return None
+
+
+def _refuse_if_blocked(facts: Facts) -> None:
+    wrong = not_ours_to_rotate(facts) or consumer_path_lost(facts) or cannot_be_written(facts)
+    if isinstance(wrong, Blocked):
+        raise RefusedError(f"{wrong.block.value}: {wrong.detail}", code="blocked", hint=wrong.hint)
 
 
 def _former(facts: Facts) -> _Former:
     """Return what to go back to; `RefusedError` if there is nothing, or it is not ours to change."""
     target, staging = facts.seen.target, facts.seen.staging
-    wrong = not_ours_to_rotate(facts) or consumer_path_lost(facts) or cannot_be_written(facts)
-    if isinstance(wrong, Blocked):
-        raise RefusedError(f"{wrong.block.value}: {wrong.detail}", code="blocked", hint=wrong.hint)
+    _refuse_if_blocked(facts)
     for version in reversed(facts.consumer.versions):
         for secret in facts.seen.secrets:
             if version.value is None or not secret.carries(version.value):

@@ -58,7 +58,7 @@ def status(invocation: Invocation, names: Sequence[str], *, output: str) -> int:
         return 0
     print_lines(list(_daemon_lines(answer.daemon)))
     if answer.targets:
-        print_table(HEADINGS, [_row(each, datetime.now(UTC)) for each in answer.targets])
+        print_table(HEADINGS, [row(each, datetime.now(UTC)) for each in answer.targets])
         print_lines([f"{each['target']}: {each['hint']}" for each in answer.targets if each["hint"]])
     return 0
 
@@ -98,7 +98,8 @@ def _daemon_lines(daemon: dict[str, Any]) -> Iterator[str]:
             yield f"{told}: {side['detail']}" if side["detail"] else told
 
 
-def _row(told: dict[str, Any], now: datetime) -> tuple[str, ...]:
+def row(told: dict[str, Any], now: datetime) -> tuple[str, ...]:
+    """Return a target, as it was told, as a line of a table under `HEADINGS`."""
     secret, following = told["secret"], told["next"] or {}
     waits = following.get("waiting", "")
     detail = "; ".join(text for text in ("being looked at" if told["under_way"] else "", waits, told["detail"]) if text)

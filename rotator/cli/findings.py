@@ -15,9 +15,9 @@ from rotator.core.model import ProofLevel, StagingState
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from rotator.app.operate import Adopted, Look, Verified
+    from rotator.app.operate import Adopted, Elsewhere, Look, Verified
     from rotator.core.actions import Action
-    from rotator.core.model import OktaSecret, Target
+    from rotator.core.model import OktaSecret, Proof, Target
     from rotator.errors import RotatorError
 
 STATUS = ("TARGET", "STATE", "SECRET", "AGE", "EXPIRES", "OTHER SLOT", "STAGING", "NEXT")
@@ -176,11 +176,11 @@ def _next_as_json(action: Action, sentence: str) -> dict[str, Any]:
 def of_proof(verified: Verified) -> Finding:
     """Tell what a try of the value in Vault showed."""
     proof, version = verified.proof, verified.version
-    code = 0 if proof.level.good else 5 if proof.unanswered else 1
+    codes = {_code_of(each) for each in (proof, *(it.proof for it in verified.also))}
     holders = [{"id": secret.id, "status": secret.status.value} for secret in verified.holders]
     told = {
         **names_of(verified.target),
-        "exit_code": code,
+        "exit_code": next((code for code in (1, 5) if code in codes), 0),
         "state": proof.level.value,
         "detail": proof.detail,
         "at": proof.at.isoformat(),
@@ -188,9 +188,35 @@ def of_proof(verified: Verified) -> Finding:
         "vault_version": version.number,
         "secret_id": version.secret_id,
         "holders": None if proof.level.good else holders,
+        "also": [_also_as_json(each) for each in verified.also],
     }
-    cells = (proof.level.value, version.secret_id or "-", f"{proof.detail}{_whose(verified)}")
-    return Finding(verified.target, code, cells, told, _advice(verified))
+    elsewhere = "".join(f"; {_also_in_words(each)}" for each in verified.also)
+    cells = (proof.level.value, version.secret_id or "-", f"{proof.detail}{_whose(verified)}{elsewhere}")
+    return Finding(verified.target, told["exit_code"], cells, told, _advice(verified))
+
+
+def _code_of(proof: Proof | None) -> int:
+    if proof is None:
+        return 1
+    return 0 if proof.level.good else 5 if proof.unanswered else 1
+
+
+def _also_as_json(each: Elsewhere) -> dict[str, Any]:
+    return {
+        "path": str(each.path),
+        "vault_version": each.version,
+        "same": each.same,
+        "state": each.proof.level.value if each.proof else None,
+        "detail": each.proof.detail if each.proof else each.trouble,
+    }
+
+
+def _also_in_words(each: Elsewhere) -> str:
+    if each.proof is None:
+        return each.trouble
+    if each.same:
+        return f"{each.path} holds the same"
+    return f"{each.path} holds another secret: {each.proof.level.value}"
 
 
 def _whose(verified: Verified) -> str:
@@ -201,7 +227,7 @@ def _whose(verified: Verified) -> str:
 
 
 def _advice(verified: Verified) -> str:
-    if verified.proof.level is not ProofLevel.REFUSED:
+    if verified.proof.level is not ProofLevel.REFUSED and all(each.same for each in verified.also):
         return ""
     return f"`rotator plan {verified.target.name}` tells what `rotator reconcile` would do about it."
 

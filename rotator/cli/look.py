@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from rotator.cli.options import Invocation, config_option, output_option
-from rotator.cli.output import print_json, print_lines, print_table
-from rotator.cli.passes import carry_on, tell
-from rotator.cli.report import VERSION
-from rotator.cli.results import Result, exit_code
 from rotator.cli.session import chosen, run, target_arguments
 
 if TYPE_CHECKING:
@@ -18,6 +15,7 @@ if TYPE_CHECKING:
 
     from rotator.app.observe import World
     from rotator.cli.findings import Finding
+    from rotator.cli.report import Report
     from rotator.core.model import Target
     from rotator.errors import RotatorError
     from rotator.settings import Settings
@@ -31,17 +29,46 @@ CHANGES = 2
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 0 if nothing is to be done, 1 on an error, 2 if something is."
 )
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the plan there, for `rotator apply`.",
+)
+@click.option("--cached", is_flag=True, help="Ask nobody: say what the state database remembers, and how old it is.")
 @config_option
 @output_option
 @click.pass_obj
-def plan(invocation: Invocation, /, names: tuple[str, ...], *, detailed_exitcode: bool, output: str) -> int:
+def plan(
+    invocation: Invocation,
+    /,
+    names: tuple[str, ...],
+    *,
+    detailed_exitcode: bool,
+    out: Path | None,
+    cached: bool,
+    output: str,
+) -> int:
     """Say what `rotator reconcile` would do first, why, and what follows; change nothing.
 
     Where that depends on it, the value in Vault is tried at the token endpoint. What a policy that observes would do,
     if it were let, is told as well.
+
+    With --out the plan is written down for `rotator apply`, which does just that: without secrets, for its owner alone.
     """
+    if cached:
+        if out is not None:
+            raise click.UsageError("--out goes with a look at Okta and Vault; leave --cached out.")
+        from rotator.cli import cached as memory
+
+        return memory.code_of(memory.plan(invocation, names, output=output), detailed=detailed_exitcode)
+    from rotator.cli.passes import carry_on, tell
+    from rotator.cli.results import Result
+
     settings = invocation.settings()
     reports = carry_on(invocation, settings, names, output=output, dry_run=True).reports
+    if out is not None:
+        _write(out, reports, settings)
     code = tell(reports, output=output, command="plan")
     if not detailed_exitcode:
         return code
@@ -50,18 +77,37 @@ def plan(invocation: Invocation, /, names: tuple[str, ...], *, detailed_exitcode
     return CHANGES if any(each.result is Result.PLANNED for each in reports) else 0
 
 
+def _write(file: Path, reports: Sequence[Report], settings: Settings) -> None:
+    """Write the plan down, and say what is in it."""
+    from datetime import UTC, datetime
+
+    from rotator.cli.plan_file import write_plan
+
+    count = write_plan(file, reports, settings, datetime.now(UTC))
+    unseen = sum(each.outcome is None or each.outcome.seen is None for each in reports)
+    beside = f"; {unseen} could not be looked at and are not in it" if unseen else ""
+    click.echo(f"rotator: {file} has {count} step{'s' * (count != 1)} for `rotator apply`{beside}", err=True)
+
+
 @click.command()
 @target_arguments
 @click.option("--daemon", is_flag=True, help="Ask the running daemon what it knows; needs only its control socket.")
+@click.option("--cached", is_flag=True, help="Ask nobody: say what the state database remembers, and how old it is.")
 @config_option
 @output_option
 @click.pass_obj
-def status(invocation: Invocation, /, names: tuple[str, ...], *, daemon: bool, output: str) -> int:
+def status(invocation: Invocation, /, names: tuple[str, ...], *, daemon: bool, cached: bool, output: str) -> int:
     """Show each target: its secret, its age, what else is there, what comes next. Reads Okta and Vault only.
 
     A target that is blocked is shown with the cause, and is no failure of this command: it exits with 1, 3 or 5 only
     where it could not look.
     """
+    if daemon and cached:
+        raise click.UsageError("--daemon and --cached are two ways to know without a look; choose one.")
+    if cached:
+        from rotator.cli import cached as memory
+
+        return memory.status(invocation, names, output=output)
     from rotator.app.operate import look_at
     from rotator.cli import findings
 
@@ -124,6 +170,10 @@ def _found(
 
 
 def _tell(found: Sequence[Finding], command: str, headings: Sequence[str], *, output: str) -> int:
+    from rotator.cli.output import print_json, print_lines, print_table
+    from rotator.cli.report import VERSION
+    from rotator.cli.results import exit_code
+
     code = exit_code(each.exit_code for each in found)
     if output == "json":
         print_json(

@@ -14,6 +14,7 @@ from rotator.core import actions as do
 from rotator.core.actions import Blocked, Rest, Waiting
 from rotator.core.facts import Facts
 from rotator.core.model import Mode
+from rotator.core.sharing import paths_of
 from rotator.errors import RotatorError
 
 if TYPE_CHECKING:
@@ -241,9 +242,10 @@ def as_json(told: Report) -> dict[str, Any]:
     }
 
 
-def names_of(target: Target) -> dict[str, str]:
-    """Return what identifies a target, for programs."""
-    return {"target": target.name, "org": target.org, "app_id": target.app_id, "path": str(target.consumer)}
+def names_of(target: Target) -> dict[str, Any]:
+    """Return what identifies a target, for programs. Of its `paths` the first is the `path` that leads."""
+    names = {"target": target.name, "org": target.org, "app_id": target.app_id, "path": str(target.consumer)}
+    return {**names, "paths": [str(path) for path in paths_of(target)]}
 
 
 def error_of(error: RotatorError) -> dict[str, str | None]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rotator.core import actions as do
+from rotator.core.foresight import step_of
 from rotator.core.model import Reason
+from rotator.core.sharing import paths_of
 
 if TYPE_CHECKING:
     from rotator.core.actions import Effect
+    from rotator.core.foresight import Step
     from rotator.core.model import Target
 
 
@@ -53,45 +56,40 @@ def words_for(step: str) -> Words:
     return WORDS.get(step) or Words(step, step, "waiting")
 
 
-def plan_of(action: Effect, target: Target) -> str:  # noqa: PLR0912 -- a line for each action
+PLANS = {  # the end of "it would …"; {0} is a secret, {1} why, {2} the consumer path
+    "Stage": "make a new secret: {1}",
+    "Create": "create the staged value at Okta",
+    "Verify": "try the {1} value at the token endpoint",
+    "AskLog": "ask the System Log who switched {0} off",
+    "AskUsage": "ask the System Log who uses {0}",
+    "Copy": "write the same to {1}",
+    "RunHook": "run the hook `{1}`",
+    "Promote": "write {0} to {2}",
+    "CloseStaging": "close the staging record: {1}",
+    "ScrubStaging": "destroy staged values that are still readable",
+    "Discard": "discard the candidate: {1}",
+    "Rebase": "go on from the new version of the consumer path",
+    "Fence": "rewrite {2} unchanged, to fence off other writers",
+    "OrderReplacement": "adopt Okta's {0}, and order one of ours in its place",
+    "Adopt": "write Okta's {0} to {2}",
+    "Activate": "switch {0} on again: {1}",
+    "Deactivate": "switch {0} off: {1}",
+    "Delete": "delete {0}: {1}",
+}
+
+
+def plan_of(action: Effect, target: Target) -> str:
     """Return what an action would do, as the end of "it would …"."""
-    match action:
-        case do.Stage(reason):
-            return f"make a new secret: {reason.value}"
-        case do.Create():
-            return "create the staged value at Okta"
-        case do.Verify(whose=whose):
-            return f"try the {whose} value at the token endpoint"
-        case do.AskLog(secret):
-            return f"ask the System Log who switched {secret.id} off"
-        case do.AskUsage(secret):
-            return f"ask the System Log who uses {secret.id}"
-        case do.Copy(place):
-            return f"write the same to {target.also[place].path}"
-        case do.RunHook(name):
-            return f"run the hook `{name}`"
-        case do.Promote(candidate):
-            return f"write {candidate.id} to {target.consumer}"
-        case do.CloseStaging(why):
-            return f"close the staging record: {why}"
-        case do.ScrubStaging():
-            return "destroy staged values that are still readable"
-        case do.Discard(why):
-            return f"discard the candidate: {why}"
-        case do.Rebase():
-            return "go on from the new version of the consumer path"
-        case do.Fence():
-            return f"rewrite {target.consumer} unchanged, to fence off other writers"
-        case do.OrderReplacement(secret_id):
-            return f"adopt Okta's {secret_id}, and order one of ours in its place"
-        case do.Adopt(secret, replace):
-            return f"write Okta's {secret.id} to {target.consumer}" + (", then replace it" if replace else "")
-        case do.Activate(secret_id, why):
-            return f"switch {secret_id} on again: {why}"
-        case do.Deactivate(secret_id, why):
-            return f"switch {secret_id} off: {why}"
-        case do.Delete(secret_id, why):
-            return f"delete {secret_id}: {why}"
+    return plan_of_step(step_of(action), target)
+
+
+def plan_of_step(step: Step, target: Target) -> str:
+    """Return the same of a step that was written down."""
+    why = step.why
+    if step.name == do.Copy.__name__:  # it names a place among the target's other paths, if there still is one
+        why = next((str(each.path) for n, each in enumerate(target.also) if str(n) == why), "another path")
+    then = ", then replace it" if step.name == do.Adopt.__name__ and why else ""
+    return PLANS.get(step.name, step.name).format(step.secret, why, target.consumer) + then
 
 
 def what_follows(action: Effect, target: Target) -> str:
@@ -102,11 +100,11 @@ def what_follows(action: Effect, target: Target) -> str:
     retire = f"the old one stays active for {overlap}, switched off for {soak}, then goes"
     match action:
         case do.Stage(Reason.REVOKED | Reason.UNKNOWN_VALUE):
-            return f"create it at Okta, prove it, write it to {target.consumer}; nobody waits for a window"
+            return f"create it at Okta, prove it, write it to {_places(target)}; nobody waits for a window"
         case do.Stage():
-            return f"create it at Okta, prove it, write it to {target.consumer}; {retire}"
+            return f"create it at Okta, prove it, write it to {_places(target)}; {retire}"
         case do.Create() | do.Rebase():
-            return f"prove it, write it to {target.consumer}; {retire}"
+            return f"prove it, write it to {_places(target)}; {retire}"
         case do.Promote():
             return retire
         case do.Discard() | do.Fence():
@@ -114,7 +112,12 @@ def what_follows(action: Effect, target: Target) -> str:
         case do.Deactivate():
             return f"delete it after {soak}"
         case do.OrderReplacement():
-            return f"write it to {target.consumer}; one of ours replaces it within a day"
+            return f"write it to {_places(target)}; one of ours replaces it within a day"
         case do.Adopt(replace=False):
             return f"a rotation when it is {write_duration(target.policy.rotate_after)} old"
     return "look again"
+
+
+def _places(target: Target) -> str:
+    first, *others = [str(path) for path in paths_of(target)]
+    return f"{first}, then to {' and '.join(others)}" if others else first

@@ -42,10 +42,10 @@ class AskLog:
 
 @dataclass(frozen=True, slots=True)
 class AskUsage:
-    """Ask the System Log who has used a secret since it left, beside the one that is in use."""
+    """Ask the System Log who has used a secret since it left, beside the one that is in use, if that works."""
 
     secret: OktaSecret
-    current: OktaSecret
+    current: OktaSecret | None
     left: datetime
 
 

@@ -201,7 +201,8 @@ def wave_before_not_over(wish: Wish, ledger: Ledger, _: Limits, now: datetime) -
         return None
     begun = _of_policy(wish, _since_release(ledger, now))
     went_well = {each.target: each.at for each in begun if each.good}
-    before = [each for each in begun if now - HELD_FOR < each.at <= now - shape.spacing]
+    since, until = now - HELD_FOR, now - shape.spacing
+    before = [each for each in begun if since < each.at <= until]
     holding = [each for each in before if each.target not in went_well or each.at > went_well[each.target]]
     if not holding:
         return None
@@ -221,8 +222,9 @@ def wave_full(wish: Wish, ledger: Ledger, _: Limits, now: datetime) -> Wait | No
     if shape is None:
         return None
     begun = _of_policy(wish, _lately(ledger, now))
-    joined = [each for each in begun if each.at > now - shape.spacing]
-    proven = sum(each.good is True for each in begun if each.at <= now - shape.spacing)
+    since = now - shape.spacing
+    joined = [each for each in begun if each.at > since]
+    proven = sum(each.good is True for each in begun if each.at <= since)
     room = shape.size if proven >= shape.canary else shape.canary - proven
     if len(joined) < room:
         return None
@@ -238,7 +240,8 @@ FOR_ROUTINE: tuple[Check, ...] = (too_many_failures, later_in_the_backlog, wave_
 
 
 def _lately(ledger: Ledger, now: datetime) -> list[Begun]:
-    return [each for each in ledger.begun if now - LONG_AGO < each.at <= now + CLOCKS]
+    since, until = now - LONG_AGO, now + CLOCKS
+    return [each for each in ledger.begun if since < each.at <= until]
 
 
 def _since_release(ledger: Ledger, now: datetime) -> list[Begun]:

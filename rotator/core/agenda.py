@@ -23,7 +23,10 @@ from rotator.core.actions import Blocked, Rest, Waiting
 from rotator.errors import BusyError, ConfigError, InvariantError, RateLimitedError, RefusedError, RotatorError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rotator.core.actions import Ending
+    from rotator.core.foresight import Step
     from rotator.core.model import Proof, SecretId, Target
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -33,6 +36,8 @@ SOON = frozenset({Waiting.ATTEMPT, Waiting.VERIFICATION})  # a rotation is under
 AT_A_TIME = frozenset({Waiting.NEXT_ROTATION, Waiting.OVERLAP, Waiting.SOAK, Waiting.WINDOW})
 BUSY = timedelta(seconds=5)  # whoever holds a target holds it for seconds, and may have died
 SHORTEST = timedelta(seconds=1)  # a time that has come already must not make a tight loop
+ASKING = 4  # of one policy's queue may ask for their turn at the same time
+_FIELDS: dict[type, tuple[str, ...] | None] = {}  # of each kind of value that was spelled out
 ROWS_FOR_A_PERSON = 5  # of the table: the seconds that are for servers to catch up
 
 
@@ -100,6 +105,8 @@ class LastLook:
     planned: str = ""  # what was left undone because nothing may be done
     rotated_before: bool = False  # the staging record shows values that we made
     unreached: bool = False  # Okta, Vault or the state gave no answer
+    step: Step | None = None  # what was left undone, or what the rest will end in
+    vault_version: int | None = None  # of the consumer path
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +123,18 @@ class Remembered:
     last: LastLook | None = None
 
 
-def digest_of(target: Target) -> str:
-    """Return what the target's configuration comes to, the same in every process."""
-    return hashlib.sha256(_spelled(target).encode()).hexdigest()[:16]
+def digest_of(target: Target, known: dict[int, str] | None = None) -> str:
+    """Return what the target's configuration comes to, the same in every process.
+
+    `known` keeps what is spelled out already of parts that targets share; they must outlive it.
+    """
+    return hashlib.sha256(_spelled(target, {} if known is None else known).encode()).hexdigest()[:16]
+
+
+def digests_of(targets: Sequence[Target]) -> dict[str, str]:
+    """Return the digest of each, by name: what many share is spelled out once."""
+    known: dict[int, str] = {}
+    return {target.name: digest_of(target, known) for target in targets}
 
 
 def is_due(entry: Entry, now: datetime, pace: Pace) -> bool:
@@ -152,7 +168,7 @@ def next_entry(
             again = max(until or now + pace.blocked, now + SHORTEST)
             return Entry(min(again, now + pace.furthest - SPREAD), HELD_BACK[waiting])
         case Rest():
-            ends = max(_end_of(ending, target, pace), now + SHORTEST)
+            ends = max(end_of(ending, target, pace), now + SHORTEST)
             return Entry(min(ends, _resync(target, now, pace)), State.RESTING)
         case Blocked():
             return Entry(now + min(pace.blocked, pace.resync) * (1 - 0.1 * spread), State.BLOCKED)
@@ -173,7 +189,7 @@ def needs_a_person(error: RotatorError) -> bool:
     return isinstance(error, RefusedError | InvariantError | ConfigError)
 
 
-def _end_of(rest: Rest, target: Target, pace: Pace) -> datetime:
+def end_of(rest: Rest, target: Target, pace: Pace) -> datetime:
     """Return when the rest ends for this target; far away where only somebody's act ends it."""
     if rest.until is None:
         return datetime.max.replace(tzinfo=UTC)
@@ -186,12 +202,24 @@ def _resync(target: Target, now: datetime, pace: Pace) -> datetime:
     return next_turn(target.name, now, pace.resync)
 
 
-def _spelled(value: object) -> str:
+def _names(kind: type) -> tuple[str, ...] | None:
+    """Return the names of a dataclass's fields; None if it is none."""
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple([each.name for each in fields(kind)]) if is_dataclass(kind) else None
+    return _FIELDS[kind]
+
+
+def _spelled(value: object, known: dict[int, str]) -> str:
     """Return a value in full, sets in order: their own order differs from process to process."""
-    if is_dataclass(value):
-        inner = ",".join(_spelled(getattr(value, each.name)) for each in fields(value))
-        return f"{type(value).__name__}({inner})"
+    kind = type(value)
+    if kind is str or value is None:
+        return repr(value)
+    if (names := _names(kind)) is not None:
+        if (spelled := known.get(id(value))) is None:
+            inner = ",".join([_spelled(getattr(value, name), known) for name in names])
+            spelled = known[id(value)] = f"{kind.__name__}({inner})"
+        return spelled
     if isinstance(value, frozenset | tuple):
-        items = [_spelled(item) for item in value]
+        items = [_spelled(item, known) for item in value]
         return f"[{','.join(sorted(items) if isinstance(value, frozenset) else items)}]"
     return repr(value)

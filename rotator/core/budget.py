@@ -91,6 +91,11 @@ def bucket_of(path: str) -> str:
     return path
 
 
+def room(others_leave: int, part: float) -> int:
+    """Return how many calls of ours a window has room for, if they count on that part of what others leave of it."""
+    return int(others_leave * part + 1e-9)
+
+
 def until_reset(headers: Mapping[str, str]) -> timedelta | None:
     """Return how far off the end of the window was when this was answered; None if the headers do not say."""
     try:
@@ -136,8 +141,8 @@ class Bucket:
         if (window := self._window) is None:
             return now
         others_leave = min(window.limit, window.ours + window.left)
-        taken, allowed = window.ours + self._under_way, int(others_leave * part + 1e-9)
-        return now if taken < allowed else window.opens
+        taken = window.ours + self._under_way
+        return now if taken < room(others_leave, part) else window.opens
 
     def sent(self) -> None:
         """Count a call that goes out."""

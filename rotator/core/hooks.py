@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from rotator.core.model import AppId, KvPath, RotationId, SecretId
 
-LONGEST = timedelta(minutes=2)  # that one may take: the lease is held for so long
+MOST = timedelta(minutes=2)  # that the configuration may give one
+LONGEST = MOST + timedelta(seconds=10)  # that one may take until it is ended: the lease is held for so long
 
 
 @dataclass(frozen=True, slots=True)

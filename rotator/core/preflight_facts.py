@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from rotator.core.budget import Shares, Window
-    from rotator.core.model import App, KvMetadata, Target
+    from rotator.core.model import App, KvMetadata, KvPath, Target
 
 
 class NotAsked(enum.Enum):
@@ -122,6 +122,16 @@ class VaultFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """One key of a target that consumers read, and its mount."""
+
+    path: KvPath
+    mount: Answer[None] = NOT_ASKED
+    key: Answer[KvMetadata | None] = NOT_ASKED
+    defaults: Answer[MountDefaults] = NOT_ASKED
+
+
+@dataclass(frozen=True, slots=True)
 class TargetFacts:
     """One target at both sides. An app that our role does not see is a `MissingError`."""
 
@@ -135,6 +145,12 @@ class TargetFacts:
     staging: Answer[KvMetadata | None] = NOT_ASKED
     consumer_defaults: Answer[MountDefaults] = NOT_ASKED
     staging_defaults: Answer[MountDefaults] = NOT_ASKED
+    also: tuple[KeyFacts, ...] = ()  # the target's other paths
+
+    @property
+    def keys(self) -> tuple[KeyFacts, ...]:
+        """Every key that consumers read, the leading one first."""
+        return (KeyFacts(self.target.consumer, self.consumer_mount, self.consumer, self.consumer_defaults), *self.also)
 
 
 @dataclass(frozen=True, slots=True)

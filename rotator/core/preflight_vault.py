@@ -1,4 +1,4 @@
-"""The checks of the pre-flight at Vault: of a Vault and our login there, and of a target's two keys. Pure.
+"""The checks of the pre-flight at Vault: of a Vault and our login there, and of a target's keys. Pure.
 
 * Rights are compared with the least policy, both ways: what is missing fails, what is too much warns.
 * What would let the secret in use, or a staging record, disappear by itself fails; kept versions that are too few warn.
@@ -30,15 +30,17 @@ from rotator.core.preflight_said import (
 from rotator.errors import RefusedError, RotatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from rotator.core.preflight_facts import Answer, TargetFacts, VaultFacts
+    from rotator.core.preflight_facts import Answer, KeyFacts, TargetFacts, VaultFacts
 
 SHORT_LIFE = timedelta(minutes=2)  # a promotion wants a minute of it
 FEW_VERSIONS = 2
 VERSIONS_BY_DEFAULT = 10
 MOST_NAMED = 5
+_WORSE = (Verdict.OK, Verdict.CANNOT_TELL, Verdict.WARNING, Verdict.FAILED)
+UNSET = "Set `delete_version_after` to 0 on the mount and on the key; then write the value once more."
 LEAST_POLICY = "`rotator policy vault` prints the least policy"
 
 
@@ -119,7 +121,7 @@ def more_rights(vault: VaultFacts) -> Said | None:
 
 
 def kv_mount(facts: TargetFacts) -> Said | None:
-    mounts = {facts.target.consumer.mount: facts.consumer_mount, facts.target.staging.mount: facts.staging_mount}
+    mounts = {each.path.mount: each.mount for each in facts.keys} | {facts.target.staging.mount: facts.staging_mount}
     if any(isinstance(each, NotAsked) for each in mounts.values()):
         return None
     for each in mounts.values():
@@ -141,7 +143,7 @@ def rights(facts: TargetFacts) -> Said | None:
     missing = [_missing(rule, facts.rights) for rule in vault_rights.of_target(facts.target)]
     lacking = ", ".join(each for each in missing if each)
     if not lacking:
-        return ok("all that are needed on both paths")
+        return ok(f"all that are needed on {'all' if facts.also else 'both'} paths")
     if _lacks_only_create(facts):
         return warning(f"{lacking} is missing; it is needed only if the key is removed", f"{LEAST_POLICY}.")
     return failed(f"missing: {lacking}", f"Give it to our token; {LEAST_POLICY}.")
@@ -149,48 +151,59 @@ def rights(facts: TargetFacts) -> Said | None:
 
 def expiry(facts: TargetFacts) -> Said | None:
     """Look for what makes the secret in use, or a staging record, disappear by itself."""
-    if isinstance(facts.consumer, NotAsked) or isinstance(facts.staging, NotAsked):
+    if any(isinstance(each, NotAsked) for each in (*(it.key for it in facts.keys), facts.staging)):
         return None
-    for each in (facts.consumer, facts.staging):
+    for each in (*(it.key for it in facts.keys), facts.staging):
         if isinstance(each, RotatorError):
             return broken(each)
-    unset = "Set `delete_version_after` to 0 on the mount and on the key; then write the value once more."
     target = facts.target
-    for path, key in ((target.consumer, facts.consumer), (target.staging, facts.staging)):
+    for path, key in (*((it.path, it.key) for it in facts.keys), (target.staging, facts.staging)):
         if isinstance(key, KvMetadata) and (ends := _latest_ends(key)) is not None:
-            return failed(f"version {key.current} of {path} deletes itself at {ends:%Y-%m-%d %H:%M} UTC", unset)
+            return failed(f"version {key.current} of {path} deletes itself at {ends:%Y-%m-%d %H:%M} UTC", UNSET)
     if span := _deletes_after(facts.staging, facts.staging_defaults):
-        return failed(f"the staging record {target.staging} is to delete itself after {span_of(span)}", unset)
-    span = _deletes_after(facts.consumer, facts.consumer_defaults)
-    if span and span <= target.policy.rotate_after:
-        return failed(f"{target.consumer} is to delete itself after {span_of(span)}, before it is rotated", unset)
+        return failed(f"the staging record {target.staging} is to delete itself after {span_of(span)}", UNSET)
+    return _worst([_expiry_of(each, target.policy.rotate_after) for each in facts.keys])
+
+
+def _expiry_of(each: KeyFacts, rotate_after: timedelta) -> Said:
+    span = _deletes_after(each.key, each.defaults)
+    if span and span <= rotate_after:
+        return failed(f"{each.path} is to delete itself after {span_of(span)}, before it is rotated", UNSET)
     if span:
-        return warning(f"{target.consumer} is to delete itself after {span_of(span)}: one rotation late is gone", unset)
-    if facts.consumer is None and not isinstance(facts.consumer_defaults, MountDefaults):
+        return warning(f"{each.path} is to delete itself after {span_of(span)}: one rotation late is gone", UNSET)
+    if each.key is None and not isinstance(each.defaults, MountDefaults):
         return cannot_tell(
-            "nothing is written there yet, and the mount's own setting may not be read",
-            f"Have an operator look: vault read {target.consumer.mount}/config. The first write tells as well.",
+            f"nothing is written to {each.path} yet, and the mount's own setting may not be read",
+            f"Have an operator look: vault read {each.path.mount}/config. The first write tells as well.",
         )
-    return ok("not set" if facts.consumer is not None else "not set on the mount; the key is not written yet")
+    return ok("not set" if each.key is not None else "not set on the mount; the key is not written yet")
 
 
 def versions(facts: TargetFacts) -> Said | None:
-    if isinstance(facts.consumer, RotatorError | NotAsked):
+    if any(isinstance(each.key, RotatorError | NotAsked) for each in facts.keys):
         return None
-    key = facts.consumer.max_versions if facts.consumer is not None else 0
-    mount = facts.consumer_defaults.max_versions if isinstance(facts.consumer_defaults, MountDefaults) else None
-    kept = max(key, mount or 0) or VERSIONS_BY_DEFAULT
+    return _worst([_versions_of(each) for each in facts.keys])
+
+
+def _versions_of(each: KeyFacts) -> Said:
+    known = each.key if isinstance(each.key, KvMetadata) else None
+    mount = each.defaults.max_versions if isinstance(each.defaults, MountDefaults) else None
+    kept = max(known.max_versions if known else 0, mount or 0) or VERSIONS_BY_DEFAULT
     if kept > FEW_VERSIONS:
-        required = facts.consumer is not None and facts.consumer.cas_required
-        return ok(f"{kept} versions are kept{', compare-and-set is required' if required else ''}")
+        return ok(f"{kept} versions are kept{', compare-and-set is required' if known and known.cas_required else ''}")
     doubt = ", unless the mount keeps more" if mount is None else ""
     return warning(
-        f"{facts.target.consumer} keeps {kept} version{'s' * (kept != 1)}{doubt}: what was there before is lost",
-        f"vault kv metadata put -mount={facts.target.consumer.mount} -max-versions=10 {facts.target.consumer.path}",
+        f"{each.path} keeps {kept} version{'s' * (kept != 1)}{doubt}: what was there before is lost",
+        f"vault kv metadata put -mount={each.path.mount} -max-versions=10 {each.path.path}",
     )
 
 
 # --- Parts of them ------------------------------------------------------------------------------------------
+
+
+def _worst(said: Sequence[Said]) -> Said:
+    """Return what is said of one key, the worst of them, and the first of those."""
+    return max(said, key=lambda each: _WORSE.index(each.verdict))
 
 
 def _life(vault: VaultFacts, token: TokenLife) -> Said:
@@ -220,13 +233,13 @@ def _missing(rule: vault_rights.Rule, held: Mapping[str, frozenset[str]]) -> str
 
 
 def _lacks_only_create(facts: TargetFacts) -> bool:
-    """Whether all that is missing is `create` on the consumer path, where there is a key already."""
+    """Whether all that is missing is `create` on consumer paths, where there is a key already."""
     assert not isinstance(facts.rights, RotatorError | NotAsked)
-    if not isinstance(facts.consumer, KvMetadata):
-        return False
     granted = dict(facts.rights)
-    data = vault_rights.on_consumer_path(facts.target.consumer)[0].path
-    granted[data] = granted.get(data, frozenset()) | {"create"}
+    for each in facts.keys:
+        if isinstance(each.key, KvMetadata):
+            data = vault_rights.on_consumer_path(each.path)[0].path
+            granted[data] = granted.get(data, frozenset()) | {"create"}
     return not any(_missing(rule, granted) for rule in vault_rights.of_target(facts.target))
 
 

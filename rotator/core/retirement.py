@@ -31,7 +31,7 @@ def still_in_use(facts: Facts, leaving: Leaving) -> Action | None:
     if wanted is Usage.REQUIRED and facts.proof is None:
         return _show_ourselves(facts)
     evidence = facts.seen.usage.get(leaving.secret.id)
-    if evidence is None:
+    if evidence is None or not evidence.is_fresh(facts.now):
         return _ask(facts, leaving)
     if evidence.seen_at is not None and facts.now < (quiet := evidence.seen_at + facts.policy.overlap):
         return _until(facts, leaving, quiet, evidence)
@@ -42,19 +42,20 @@ def still_in_use(facts: Facts, leaving: Leaving) -> Action | None:
 
 def while_off(facts: Facts, leaving: Leaving) -> Action | None:
     """Return the step for one that is switched off: back on for whoever fails with it, or gone after the soak."""
+    ends = leaving.soak_ends(facts.policy)
     if not leaving.comes_back:
-        return Delete(leaving.secret.id, "soak over") if facts.now >= leaving.soak_ends(facts.policy) else None
-    if facts.policy.usage is Usage.REQUIRED and facts.now >= leaving.soak_ends(facts.policy) and not facts.proof:
+        return Delete(leaving.secret.id, "soak over") if facts.now >= ends else Rest(ends, Waiting.SOAK)
+    if facts.policy.usage is Usage.REQUIRED and facts.now >= ends and not facts.proof:
         return _show_ourselves(facts)
     evidence = facts.seen.usage.get(leaving.secret.id)
-    if evidence is None:
+    if evidence is None or not evidence.is_fresh(facts.now):
         return _ask(facts, leaving)
     if evidence.failing:
         if leaving.secret.id not in facts.seen.asked:
             return AskLog(leaving.secret)
         if facts.seen.asked[leaving.secret.id]:
             return Activate(leaving.secret.id, f"still used: {told(evidence.failing)}")
-    if facts.now < (ends := leaving.soak_ends(facts.policy)):
+    if facts.now < ends:
         return Rest(ends, Waiting.SOAK)
     if facts.policy.usage is Usage.REQUIRED and evidence.unproven and leaving.removal is None:
         return _until(facts, leaving, facts.now + _look_again(evidence), evidence)
@@ -74,9 +75,7 @@ def _show_ourselves(facts: Facts) -> Action | None:
     return Verify(facts.value, "current") if facts.value is not None else None
 
 
-def _ask(facts: Facts, leaving: Leaving) -> Action | None:
-    if facts.alive is None:
-        return None
+def _ask(facts: Facts, leaving: Leaving) -> Action:
     return AskUsage(leaving.secret, facts.alive, leaving.since)
 
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LOOK_AHEAD = 15  # days: a window recurs weekly, and one day of it may fall into a change of clocks
+_STEP = _LOOK_AHEAD - 1  # days from one look to the next, when all windows of a long time are wanted
 _DAY = timedelta(days=1)
+
+Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,38 @@ class Calendar:
         """Say whether a disruptive step may begin now."""
         return self.next_opening(now) <= now
 
+    def spans(self, since: datetime, until: datetime) -> tuple[Span, ...]:
+        """Return when it is open between two times, earliest first: the first moment, and the first after it."""
+        found = [(since, until)] if not self.windows else self._windows_between(since, until)
+        for each in self.blackouts:
+            found = [part for span in found for part in _without(span, each.begins, each.ends)]
+        return tuple(found)
+
+    def _windows_between(self, since: datetime, until: datetime) -> list[Span]:
+        looks = (until - since) // (_STEP * _DAY) + 1
+        found = {
+            span
+            for window in self.windows
+            for look in range(looks)
+            for span in window.openings(since + look * _STEP * _DAY)
+            if span[1] > since and span[0] < until
+        }
+        merged: list[Span] = []
+        for opens, closes in sorted(found):
+            opens, closes = max(opens, since), min(closes, until)  # noqa: PLW2901 -- cut to what was asked
+            if merged and opens <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], closes))
+            else:
+                merged.append((opens, closes))
+        return merged
+
     def _next_window(self, now: datetime) -> datetime:
         if not self.windows:
             return now
         return min(max(opens, now) for window in self.windows for opens, closes in window.openings(now) if closes > now)
+
+
+def _without(span: Span, begins: datetime, ends: datetime) -> list[Span]:
+    """Return what is left of a span outside of two times."""
+    parts = [(span[0], min(span[1], begins)), (max(span[0], ends), span[1])]
+    return [(opens, closes) for opens, closes in parts if opens < closes]

@@ -93,6 +93,11 @@ class Evidence:
     failing: tuple[User, ...] = ()  # were refused with it since it was switched off
     unproven: str = ""
     tries: int = 1  # how often the log was asked
+    asked_at: datetime | None = None  # None: just now
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether it may still be gone by: whoever asked may have slept since."""
+        return self.asked_at is None or now - self.asked_at <= LATE
 
     @property
     def seen_at(self) -> datetime | None:

@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 
 from rotator.core.actions import Waiting
 from rotator.core.agenda import (
+    ASKING,
     SHORTEST,
     Entry,
     Remembered,
     State,
-    digest_of,
+    digests_of,
     is_due,
     next_entry,
     next_turn,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 TROUBLED = frozenset({State.BLOCKED, State.FAILING, State.PARKED})
 IN_QUEUE = frozenset({State.QUEUED, State.STOPPED})
 WILL_ASK = frozenset({Waiting.WINDOW.value, Waiting.NEXT_ROTATION.value})  # what those rest for whose turn may come
-ASKING = 4  # of one policy's queue at the same time
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -76,7 +76,7 @@ class Agenda:
         """Replace the targets; of those who are new here, `remembered` has what others know."""
         pulse, memories = self._pulse, remembered or {}
         known, entries = pulse.targets, pulse.entries
-        digests = {target.name: digest_of(target) for target in targets}
+        digests = digests_of(targets)
         last = {name: each.last for name, each in memories.items() if each.last is not None} | pulse.last
         pulse.targets = {target.name: target for target in targets}
         pulse.entries = {

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from rotator import __version__
 from rotator.core.actions import Adopt, Blocked, CloseStaging, Rest, Waiting
 from rotator.core.agenda import State
+from rotator.core.deadlines import STEPS
 from rotator.core.facts import Facts
 from rotator.errors import BusyError, RotatorError
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OUTCOMES = ("promoted", "discarded", "adopted")
+RESULTS = ("sent", "retried", "lost")
 
 _WORD_ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
@@ -47,6 +49,9 @@ class Tally:
     created: dict[str, datetime] = field(default_factory=dict)  # the secret that consumers read, by target
     due: dict[str, datetime] = field(default_factory=dict)  # the next step, by target
     succeeded: dict[str, datetime] = field(default_factory=dict)  # by target
+    notices: Counter[tuple[str, str]] = field(default_factory=Counter)  # by channel and what came of them
+    notices_waiting: Mapping[str, int] = field(default_factory=dict)  # by channel
+    late: Mapping[str, int] = field(default_factory=dict)  # targets, by the step that is
 
     def passed(self, outcome: Outcome, now: datetime) -> None:
         """Count what came of a pass, and keep the moments that it has shown."""
@@ -150,6 +155,7 @@ def exposition(vitals: Vitals, tally: Tally, logins: Mapping[str, datetime | Non
     ):
         yield from _gauge(f"{family}_timestamp_seconds", about, _moments(names, moments))
     yield from _counted(names, tally)
+    yield from _told(tally)
 
 
 def _counted(names: Sequence[str], tally: Tally) -> Iterator[str]:
@@ -166,6 +172,28 @@ def _counted(names: Sequence[str], tally: Tally) -> Iterator[str]:
         "step_failures_total",
         "Steps that did not end as expected, by why.",
         [({"step": step, "reason": reason}, count) for (step, reason), count in sorted(tally.failures.items())],
+    )
+
+
+def _told(tally: Tally) -> Iterator[str]:
+    yield from _gauge(
+        "late",
+        "Targets whose next step is overdue by more than `notify.late_after`; counted where that is configured.",
+        [({"step": step}, tally.late.get(step, 0)) for step in STEPS],
+    )
+    yield from _gauge(
+        "notices_waiting",
+        "Notices that wait to be sent.",
+        [({"channel": channel}, count) for channel, count in sorted(tally.notices_waiting.items())],
+    )
+    yield from _counter(
+        "notices_sent_total",
+        "Notices by what came of them: sent, retried (once for each try that failed), lost.",
+        [
+            ({"channel": channel, "result": result}, tally.notices[channel, result])
+            for channel in sorted(tally.notices_waiting)
+            for result in RESULTS
+        ],
     )
 
 

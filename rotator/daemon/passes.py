@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from rotator.ports import Clock, Progress
 
 
+COUNTED = frozenset({Waiting.VERIFICATION, Waiting.EVIDENCE, Waiting.HOOK})  # each try makes the next wait longer
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much at once, and how long."""
@@ -190,7 +193,7 @@ class Passes:
             return
         around.pulse.last[target.name] = last_look(outcome, now)
         around.braking.note(target.name, held_back=outcome.planned is not None)
-        if isinstance(outcome.ending, Rest) and outcome.ending.waiting is not Waiting.VERIFICATION:
+        if isinstance(outcome.ending, Rest) and outcome.ending.waiting not in COUNTED:
             self._tries.pop(target.name, None)
         if isinstance(outcome.ending, RotatorError) and (stale() or around.horizon.holds(target)):
             around.agenda.hold(target, now=now, began=bool(outcome.steps))

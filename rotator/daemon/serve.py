@@ -20,6 +20,8 @@ from rotator.daemon.bell import Bell
 from rotator.daemon.control import Control
 from rotator.daemon.desk import Endings, LoopDesk
 from rotator.daemon.health import Health
+from rotator.daemon.heartbeat import Pacemaker
+from rotator.daemon.herald import Herald, Rhythm, Scene
 from rotator.daemon.loop import Common, Loop, Outside
 from rotator.daemon.metrics import Tally
 from rotator.daemon.signals import Asked, hearing
@@ -30,6 +32,7 @@ from rotator.errors import ConfigError
 from rotator.settings.kinds import write_duration
 from rotator.settings.places import control_socket
 from rotator.wiring import open_engine, open_worlds
+from rotator.wiring_notify import check_notify, open_heart, open_notifier
 from rotator.wiring_state import open_state
 
 if TYPE_CHECKING:
@@ -76,6 +79,7 @@ async def serve(
     """
     settings, asked, bell, systemd, tally = load(), Asked(), Bell(pace.tick), Systemd(), Tally()
     client_ids, soaking, endings = ClientIds(), Soaking(), Endings()
+    check_notify(settings)
     async with AsyncExitStack() as around:
         owner = f"daemon@{socket.gethostname()}/{os.getpid()}"
 
@@ -95,7 +99,9 @@ async def serve(
             prune=state.prune,
             several=settings.state.shared,
         )
-        told = (tally.passed, client_ids.passed, soaking.passed, endings.passed)
+        scene = Scene(lambda: loop.vitals, lambda: loop.settings, state.brakes, worlds.clock)
+        herald = Herald(state.outbox, scene, tally, open_notifier=open_notifier, rhythm=Rhythm.of(pace.tick))
+        told = (tally.passed, client_ids.passed, soaking.passed, endings.passed, herald.passed)
         outside = Outside(bell, asked, systemd, partial(_load_again, load, settings), told)
         loop = Loop(settings, worlds, outside, common, clock=worlds.clock, pace=pace, limits=limits)
         if settings.health is not None:
@@ -119,6 +125,8 @@ async def serve(
         tick, resync = write_duration(pace.tick), write_duration(pace.resync)
         log.info("daemon_started", **_counts(settings), tick=tick, resync=resync)
         await around.enter_async_context(_beside(watch.run()))
+        await around.enter_async_context(_beside(_once_known(loop, herald.run())))
+        await around.enter_async_context(_beside(Pacemaker(scene.vitals, scene.settings, open_heart).run()))
         await loop.run()
     log.info("daemon_stopped", exit_code=asked.exit_code)
     return asked.exit_code
@@ -136,6 +144,7 @@ async def _members(roster: Roster, settings: Settings) -> tuple[Target, ...]:
 def _load_again(load: Callable[[], Settings], at_start: Settings) -> Settings:
     """Read the configuration once more, and say which part of it takes a restart."""
     settings = load()
+    check_notify(settings)
     for key, changed in (
         ("health.listen", settings.health != at_start.health),
         ("control", settings.control != at_start.control),
@@ -163,6 +172,16 @@ async def _serve_control(around: AsyncExitStack, control: Control, settings: Set
 
 def _counts(settings: Settings) -> dict[str, int]:
     return {"targets": len(settings.targets), "orgs": len(settings.orgs), "vaults": len(settings.vaults)}
+
+
+async def _once_known(loop: Loop, work: Coroutine[None, None, None]) -> None:
+    """Begin when it is known who the targets are."""
+    try:
+        await loop.taken_up()
+    except asyncio.CancelledError:
+        work.close()
+        raise
+    await work
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rotator import __version__
+from rotator.core.sharing import paths_of
 from rotator.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from rotator.errors import RotatorError
 
 
-def names_of(target: Target) -> dict[str, str]:
-    """Name a target."""
-    return {"target": target.name, "org": target.org, "app_id": target.app_id, "path": str(target.consumer)}
+def names_of(target: Target) -> dict[str, Any]:
+    """Name a target, as the command line does."""
+    names = {"target": target.name, "org": target.org, "app_id": target.app_id, "path": str(target.consumer)}
+    return {**names, "paths": [str(path) for path in paths_of(target)]}
 
 
 def told_of_error(error: RotatorError) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import structlog
 from rotator.core.actions import Blocked, Rest, Waiting
 from rotator.core.agenda import LastLook, State, needs_a_person
 from rotator.core.facts import Facts
+from rotator.core.foresight import step_after, step_of
 from rotator.core.model import Mode
 from rotator.errors import BusyError, InvariantError, RotatorError, UnavailableError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from rotator.app.rotate import Outcome
     from rotator.core.agenda import Entry
+    from rotator.core.foresight import Step
     from rotator.core.model import Target
     from rotator.daemon.vitals import TargetVitals
 
@@ -83,6 +85,8 @@ def last_look(outcome: Outcome, now: datetime) -> LastLook:
         "planned": type(outcome.planned).__name__ if outcome.planned else "",
         "rotated_before": bool(outcome.seen and outcome.seen.staging.made),
         "unreached": isinstance(outcome.ending, UnavailableError | BusyError),
+        "step": _step(outcome, now),
+        "vault_version": outcome.seen.consumer.latest if outcome.seen else None,
     }
     match outcome.ending:
         case Rest(until=until, waiting=waiting, detail=detail):
@@ -91,6 +95,15 @@ def last_look(outcome: Outcome, now: datetime) -> LastLook:
             return LastLook(**shown, result="blocked", detail=f"{block.value}: {detail}", hint=hint)
         case error:
             return LastLook(**shown, result="error", detail=str(error), hint=error.hint)
+
+
+def _step(outcome: Outcome, now: datetime) -> Step | None:
+    """Return what was left undone, or what the rest will end in."""
+    if outcome.planned is not None:
+        return step_of(outcome.planned)
+    if outcome.seen is None or isinstance(outcome.ending, RotatorError):
+        return None
+    return step_after(outcome.ending, outcome.seen, now)
 
 
 def tell_status(one: TargetVitals) -> None:
@@ -121,6 +134,12 @@ def _tiding(outcome: Outcome, entry: Entry) -> Tiding | None:
             return _tiding_of_error(error, entry)
         case Rest(waiting=Waiting.VERIFICATION, detail=detail):
             return Tiding("warning", "secret_unproven", detail, "It is tried again; no other is made meanwhile.")
+        case Rest(waiting=Waiting.IN_USE, detail=detail):
+            return Tiding("warning", "old_secret_in_use", detail, "It stays active until its users take the new one.")
+        case Rest(waiting=Waiting.EVIDENCE, detail=detail):
+            return Tiding("warning", "use_unproven", detail, "It stays active until it is proven that nobody uses it.")
+        case Rest(waiting=Waiting.HOOK, detail=detail):
+            return Tiding("warning", "hook_failed", detail, "It is run again; the old secret stays active meanwhile.")
         case Rest(waiting=Waiting.PAUSED, detail=detail):
             return Tiding("info", "target_paused", detail)
     if outcome.planned is not None:
@@ -128,8 +147,9 @@ def _tiding(outcome: Outcome, entry: Entry) -> Tiding | None:
         if not outcome.target.only_observed and outcome.target.policy.mode is not Mode.OBSERVE:
             return None  # the brake is on, and told by itself
         return Tiding("info", "target_observed", f"would {type(outcome.planned).__name__}", f"Only looked at: {why}.")
-    if outcome.ending.waiting is Waiting.TOLD and outcome.ending.detail:
-        return Tiding("info", "target_due", outcome.ending.detail, f"Run `rotator rotate {outcome.target.name}`.")
+    asks_for = {Waiting.TOLD: "rotate", Waiting.APPROVAL: "approve"}.get(outcome.ending.waiting)
+    if asks_for is not None and outcome.ending.detail:
+        return Tiding("info", "target_due", outcome.ending.detail, f"Run `rotator {asks_for} {outcome.target.name}`.")
     return None
 
 

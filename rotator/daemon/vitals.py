@@ -156,6 +156,10 @@ class Vitals:
         """The orgs and Vaults that were asked so far."""
         return dict(self._pulse.reach)
 
+    def sides(self) -> frozenset[Side]:
+        """Return the orgs and Vaults that targets need, and the state."""
+        return frozenset(side for target in self._pulse.targets.values() for side in sides_of(target))
+
     def targets(self) -> Iterator[TargetVitals]:
         """Yield every target, in the order of the configuration."""
         for name in tuple(self._pulse.targets):

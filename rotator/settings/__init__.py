@@ -11,11 +11,14 @@ from __future__ import annotations
 from rotator.settings.load import control_socket, exists, fileless, find, load
 from rotator.settings.model import (
     AppRoleAuth,
+    Channel,
     CommandHook,
     Control,
+    Heartbeat,
     JwtAuth,
     KubernetesAuth,
     Listen,
+    Notify,
     Org,
     PrivateKeyJwtAuth,
     Setting,
@@ -34,11 +37,14 @@ from rotator.settings.secret_source import SecretSource
 
 __all__ = [
     "AppRoleAuth",
+    "Channel",
     "CommandHook",
     "Control",
+    "Heartbeat",
     "JwtAuth",
     "KubernetesAuth",
     "Listen",
+    "Notify",
     "Org",
     "PrivateKeyJwtAuth",
     "SecretSource",

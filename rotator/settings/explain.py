@@ -76,9 +76,9 @@ def _sentence_about_value(kind: str, context: Mapping[str, Any], given: object) 
         case "literal_error":
             return f"must be {_or(context['expected'])}"
         case "union_tag_invalid":
-            return f"has an unknown `method`; it must be {_or(context['expected_tags'])}"
+            return f"has an unknown {_tag(context)}; it must be {_or(context['expected_tags'])}"
         case "union_tag_not_found":
-            return "has no `method`; add it"
+            return f"has no {_tag(context)}; add it"
         case "too_short":
             return "is empty; it needs at least one entry"
         case "too_long":
@@ -92,6 +92,10 @@ def _sentence_about_value(kind: str, context: Mapping[str, Any], given: object) 
     return "cannot be used like this; `rotator config schema` describes it" + (
         " (it is empty)" if given is None else ""
     )
+
+
+def _tag(context: Mapping[str, Any]) -> str:
+    return str(context["discriminator"]).replace("'", "`")
 
 
 def _or(expected: str) -> str:
@@ -113,14 +117,26 @@ def _inside(section: Any, step: str | int) -> Any:
     """Return the shape one step further in: a key, an index, or the tag of an alternative."""
     if isinstance(step, int):
         return _models(get_args(section))[0]
+    if get_origin(section) is dict:
+        return _shape(get_args(section)[1])
     if isinstance(section, tuple):
-        return next(model for model in section if step in get_args(model.model_fields["method"].annotation))
+        return next(model for model in section if step in _tags(model))
     fields = {field.alias or name: field for name, field in section.model_fields.items()}
     annotation = fields[step].annotation
-    if get_origin(annotation) in {list, Literal}:
-        return annotation
-    models = _models((annotation, *get_args(annotation)))
+    return annotation if get_origin(annotation) in {list, Literal, dict} else _shape(annotation)
+
+
+def _shape(annotation: Any) -> Any:
+    """Return the shape that an annotation means, or its alternatives."""
+    outer = (annotation, *get_args(annotation))
+    models = _models((*outer, *(inner for each in outer[1:] for inner in get_args(each))))
     return models[0] if len(models) == 1 else tuple(models)
+
+
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    """Return what marks an alternative: its `method`, or its `kind`."""
+    field = model.model_fields.get("method") or model.model_fields["kind"]
+    return get_args(field.annotation)
 
 
 def _models(candidates: tuple[Any, ...]) -> list[type[BaseModel]]:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
 
+from rotator.core.hooks import MOST
 from rotator.core.selection import APP_ID, CLIENT_ID
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -65,6 +66,12 @@ AnswerTime = Annotated[
     WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN}),
 ]
 
+HookTime = Annotated[
+    timedelta,
+    PlainValidator(partial(read_duration, at_most=MOST)),
+    PlainSerializer(write_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN}),
+]
 Spacing = Annotated[
     timedelta,
     PlainValidator(partial(read_duration, at_most=timedelta(hours=12))),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rotator.settings.document import Document, Key
 
 _ANY = "*"
-_SECTIONS = ("web", "notify", "log")
+_SECTIONS = ("web", "log")
 _KEYS: tuple[Key, ...] = (
     *((section,) for section in _SECTIONS),
     *(("policies", _ANY, key) for key in ("notify", "secret_source")),
@@ -32,6 +32,7 @@ _IN_THE_OPEN = {
     "secret_id": "secret_id_file",
     "jwt": "jwt_file",
 }
+_CHANNEL: Key = ("notify", "channels", _ANY)
 
 
 def refuse_later(document: Document) -> None:
@@ -53,11 +54,23 @@ def _refuse_secrets(document: Document) -> None:
             for key in _matches(document.data, (section, _ANY, "auth", name)):
                 document.refuse(key, f"a secret may not stand here; put it into a file, and name that by `{instead}`")
                 document.told.add((*key[:-1], instead))
+    for key, instead in (
+        *((key, "url_file") for key in _matches(document.data, ("heartbeat", "url"))),
+        *((key, "url_file") for key in _matches(document.data, (*_CHANNEL, "url")) if _is_secret(document, key)),
+        *((key, "secret_file") for key in _matches(document.data, (*_CHANNEL, "secret"))),
+    ):
+        document.refuse(key, f"a secret may not stand here; put it into a file, and name that by `{instead}`")
+        document.told.add((*key[:-1], instead))
     if document.has(("state", "password")):
         document.refuse(
             ("state", "password"),
             "a secret may not stand here; put it into a file, and name that by `password_file`",
         )
+
+
+def _is_secret(document: Document, key: Key) -> bool:
+    """Say whether a channel's address is all that it takes to send there."""
+    return bool(document.get((*key[:-1], "kind")) == "apprise")
 
 
 def _matches(data: dict[str, Any], pattern: Key) -> Iterator[Key]:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from rotator.core.admission import Limits
 from rotator.core.model import KvPath
+from rotator.core.notices import Rules
 from rotator.core.sharing import Sites, VaultSite
 from rotator.errors import ConfigError
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from rotator.core.budget import Shares
+    from rotator.core.deadlines import Deadlines
     from rotator.core.model import Policy, Target
+    from rotator.core.notices import Route
     from rotator.core.secret_value import SecretValue
     from rotator.core.selection import Selection
     from rotator.settings.secret_source import SecretSource
@@ -178,6 +181,46 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
+class Channel:
+    """A way to people or programs, and what goes there. `kind`: apprise or webhook; only the latter has a secret."""
+
+    name: str
+    kind: str
+    url: SecretSource
+    secret: SecretSource | None
+    route: Route
+    at_most: int  # messages in an hour
+    answer_within: timedelta
+    ca_file: Path | None
+    proxy: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Whom to tell, and what is soon or late."""
+
+    channels: tuple[Channel, ...]
+    repeat_after: timedelta
+    deadlines: Deadlines
+
+    @property
+    def rules(self) -> Rules:
+        """What decides whom to tell how often."""
+        return Rules(tuple(channel.route for channel in self.channels), self.repeat_after)
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Who is pinged while all is well, at most so often."""
+
+    url: SecretSource
+    every: timedelta
+    ca_file: Path | None
+    proxy: str | None
+    answer_within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One resolved value as text fit to be shown, and where it comes from."""
 
@@ -199,6 +242,8 @@ class Settings:
     several: bool = False  # a queue hands passes out to whichever process is free
     health: Listen | None = None  # where the daemon tells how it is
     control: Control = Control()
+    notify: Notify | None = None
+    heartbeat: Heartbeat | None = None
     warnings: tuple[str, ...] = ()
     shown: tuple[Setting, ...] = field(default=(), repr=False)
     selections: tuple[Selection, ...] = ()

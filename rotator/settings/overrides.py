@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PREFIX = "ROTATOR_"
-_SECTIONS = ("okta", "vaults", "policies", "targets", "selections", "hooks", "limits", "state", "health", "control")
-_NAMELESS = frozenset({"limits", "state", "health", "control"})  # sections without names of somebody's choice
+_PLAIN = ("limits", "state", "health", "control", "notify", "heartbeat")
+_SECTIONS = ("okta", "vaults", "policies", "targets", "selections", "hooks", *_PLAIN)
+_NAMELESS = frozenset(_PLAIN)  # sections without names of somebody's choice
+_TELLING = frozenset({"notify", "heartbeat"})  # addresses are secrets there
 _LISTS = frozenset({"write_to", "windows", "blackouts", "command"})
 _SECRETS = {
     "token": "token_file",
@@ -52,8 +54,8 @@ def _apply(document: Document, name: str, value: str) -> None:
     given: str = EnvironmentText(value)
     if len(key) > 2 and key[-2] == "auth" and (place := _SECRETS.get(str(key[-1]))) and place != key[-1]:
         key, given = (*key[:-1], place), f"env:{name}"
-    elif key == ("state", "password"):
-        key, given = ("state", "password_file"), f"env:{name}"
+    elif key == ("state", "password") or (key[0] in _TELLING and key[-1] in {"url", "secret"}):
+        key, given = (*key[:-1], f"{key[-1]}_file"), f"env:{name}"
     if not document.put(key, given, origin):
         document.report(key, "leads nowhere; check the variable's name", origin=origin)
 
@@ -69,6 +71,8 @@ def _key(document: Document, steps: list[str]) -> Key:
     if len(steps) < 2 or not all(steps):
         raise _WrongNameError("names no key; write it as ROTATOR_SECTION__NAME__KEY")
     section, rest = steps[0], steps[1:]
+    if section == "notify" and rest[0] == "channels" and len(rest) > 2:
+        rest[1] = _found(rest[1], document.get(("notify", "channels")) or ())
     if section in _NAMELESS:
         return (section, *rest)
     entries = [name for name, _ in document.names(section)]

@@ -28,6 +28,7 @@ from rotator.settings.files import secret_at
 from rotator.settings.hooks import check_hook_names, resolve_hooks
 from rotator.settings.later import refuse_later
 from rotator.settings.model import Control, Listen, Org, Settings, State, Vault, nearest
+from rotator.settings.notify import resolve_heartbeat, resolve_notify
 from rotator.settings.overrides import apply_overrides
 from rotator.settings.places import state_url
 from rotator.settings.schema import (
@@ -72,6 +73,8 @@ def resolve(document: Document, around: Surroundings) -> Settings:
     several = _engine(document, state)
     health = _health(document, sections)
     control = _control(document, sections)
+    notify = resolve_notify(document, around, document.data["policies"], sections=sections)
+    heartbeat = resolve_heartbeat(document, around, sections=sections)
     check_targets(document, targets, orgs, vaults)
     check_selections(document, selections, targets, orgs=orgs, vaults=vaults)
     document.raise_problems()
@@ -88,6 +91,8 @@ def resolve(document: Document, around: Surroundings) -> Settings:
         health=health,
         several=several,
         control=control,
+        notify=notify,
+        heartbeat=heartbeat,
         warnings=tuple(told(document.warnings)),
         shown=shown_settings(document, sections),
         selections=selections,

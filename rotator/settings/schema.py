@@ -30,6 +30,7 @@ from rotator.settings.kinds import (  # noqa: TC001 -- pydantic looks them up wh
 )
 from rotator.settings.schema_connections import SECRET, OrgSection, Section, VaultSection, written
 from rotator.settings.schema_hooks import MOST_HOOKS, HookNames, HookSection
+from rotator.settings.schema_notify import HeartbeatSection, NotifySection  # noqa: TC001 -- likewise
 from rotator.settings.state_url import StateUrl  # noqa: TC001 -- likewise
 
 _DEFAULT = Policy()
@@ -312,7 +313,7 @@ class ControlSection(Section):
 class Configuration(Section):
     """The configuration of rotator."""
 
-    filled_in = frozenset({"okta", "vaults", "state", "health", "control"})
+    filled_in = frozenset({"okta", "vaults", "state", "health", "control", "notify", "heartbeat"})
 
     okta: dict[str, OrgSection] = Field(description="The Okta orgs, by alias; a single one may go without alias.")
     vaults: dict[str, VaultSection] = Field(description="The Vaults, by alias; a single one may go without alias.")
@@ -331,3 +332,5 @@ class Configuration(Section):
     )
     health: HealthSection = Field(description="Where the daemon tells how it is. Absent: nowhere.")
     control: ControlSection = Field(description="Where operators' commands reach the daemon.")
+    notify: NotifySection = Field(description="Whom the daemon tells what it does and cannot do. Absent: nobody.")
+    heartbeat: HeartbeatSection = Field(description="Who is pinged while all is well. Absent: nobody.")

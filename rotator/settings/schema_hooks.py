@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from rotator.settings.kinds import AnswerTime, ProxyUrl, Text, Words, check_url
+from rotator.settings.kinds import HookTime, ProxyUrl, Text, Words, check_url
 from rotator.settings.schema_connections import SECRET, Section, written
 
 MOST_HOOKS = 8  # of one target: they run one after the other
@@ -82,7 +82,7 @@ class HookSection(Section):
         default=None, description="The authorities that may vouch for the webhook's server. Default: the system's."
     )
     proxy: ProxyUrl | None = Field(default=None, description="The proxy on the way there.")
-    timeout: AnswerTime = Field(default=written("30s"), description="How long it may take; then it is ended.")
+    timeout: HookTime = Field(default=written("30s"), description="How long it may take; then it is ended.")
 
     @model_validator(mode="after")
     def _one_way(self) -> HookSection:

@@ -1,6 +1,7 @@
 """The resolved configuration as lines, each with the place that it comes from.
 
-Secrets are not in it: their keys hold references. A role id is no secret, but nobody else's business either.
+Secrets are not in it: their keys hold references. A role id is no secret, but nobody else's business
+either; nor is a webhook's address.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _leaves(key: Key, value: Any) -> Iterator[tuple[Key, Any]]:
 
 
 def _text(key: Key, value: Any) -> str:
-    if key[-1] in _HIDDEN:
+    if key[-1] in _HIDDEN or (key[0], key[-1]) == ("notify", "url"):
         return "(set)"
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -42,6 +42,7 @@ WORKS: dict[str, Work] = {
     "kills": lambda folder, environ, seed: alone("kills", folder / "kills", environ, seed=seed),
     "peers": lambda folder, environ, _: alone("peers.chapter", folder / "peers", environ),
     "year": lambda folder, environ, _: alone("year", folder / "year", environ),
+    "foresight": lambda folder, environ, _: alone("foresight", folder / "foresight", environ),
     "enumerator": lambda _, environ, seed: chapters.enumerator(environ, seed),
 }
 

@@ -113,6 +113,15 @@ def test_a_year_of_one_app(tmp_path: Path) -> None:
     assert all(row.goal is None for row in chapter.rows)
 
 
+def test_what_is_told_without_a_look(tmp_path: Path) -> None:
+    chapter = tiny("foresight", tmp_path, targets=3, runs=1)
+
+    assert [row.goal for row in chapter.rows if row.goal is not None] == [1, 1, 0, 5]
+    assert names(chapter)[-1] == "`simulate`, a year: CPU to the bare events"
+    (calls,) = [row.figure for row in chapter.rows if row.what == "calls to Okta and Vault"]
+    assert calls == 0
+
+
 def test_a_chapter_that_there_is_not_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "tests.bench", "daemons", "--into", str(tmp_path)]
     ran = subprocess.run(argv, env=clean_environ(str(tmp_path)), capture_output=True, text=True, check=False)

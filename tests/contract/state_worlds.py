@@ -16,7 +16,8 @@ from rotator.adapters.store_gate import StoreGate
 from rotator.adapters.store_journal import StoreJournal
 from rotator.adapters.store_leases import StoreLeases
 from rotator.adapters.store_memory import StoreMemory
-from rotator.adapters.store_schema import cursor, target
+from rotator.adapters.store_outbox import StoreOutbox
+from rotator.adapters.store_schema import channel, cursor, target
 from rotator.adapters.store_schema import lease as leases
 from rotator.adapters.store_service import StoreBrakes, StoreCursors, StoreRoster
 from rotator.adapters.store_sql import now
@@ -68,6 +69,8 @@ class InMemory:
             lease.until = self.clock.now()
         for log in self.state.logs.values():
             log.until = self.clock.now()
+        for held in self.state.channels.values():
+            held.until = self.clock.now() if held.until else None
 
     async def audit(self) -> list[Row]:
         return self.state.audit
@@ -99,6 +102,7 @@ class InDatabase:
             cursors=StoreCursors(store, name),
             brakes=StoreBrakes(store),
             roster=StoreRoster(store),
+            outbox=StoreOutbox(store, self.clock, name),
         )
 
     async def now(self) -> datetime:
@@ -123,4 +127,5 @@ def _expire(connection: Connection) -> None:
     past = datetime.now(UTC) - timedelta(seconds=1)
     connection.execute(update(leases).values(until=past))
     connection.execute(update(cursor).values(until=past))
+    connection.execute(update(channel).values(until=past))
     connection.execute(update(target).values(changed_at=past - timedelta(hours=1)))

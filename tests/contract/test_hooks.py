@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
+import time
 import tracemalloc
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -206,40 +209,45 @@ class Leash:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "leash"
         os.mkfifo(self.path)
-        self._file: IO[bytes] | None = None
+        self._end = asyncio.StreamReader()
+        self._pipe: asyncio.ReadTransport | None = None
 
     async def held(self) -> None:
         """Return once somebody holds it."""
-        self._file = await asyncio.to_thread(self.path.open, "rb")
+        file = await asyncio.to_thread(self.path.open, "rb", buffering=0)
+        reading = asyncio.StreamReaderProtocol(self._end)
+        self._pipe, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: reading, file)
 
     async def let_go(self) -> None:
         """Return once nobody holds it any more."""
-        assert self._file
-        async with asyncio.timeout(10):
-            await asyncio.to_thread(self._file.read)
-        self._file.close()
+        assert self._pipe
+        try:
+            async with asyncio.timeout(10):
+                await self._end.read()
+        finally:
+            self._pipe.close()
 
 
 @pytest.fixture
-def leash(tmp_path: Path) -> Leash:
+async def leash(tmp_path: Path) -> Leash:
     return Leash(tmp_path)
 
 
 async def test_a_command_is_killed_at_its_time_limit_with_all_that_it_started(leash: Leash) -> None:
     script = f"sleep 1000 > {leash.path} & echo slow >&2; wait"
 
-    result, _ = await asyncio.gather(ran(shell(script, timeout=timedelta(milliseconds=500))), leash.held())
+    result, _ = await asyncio.gather(ran(shell(script, timeout=timedelta(seconds=1.5))), leash.held())
 
-    assert (result.good, result.detail) == (False, "not at its end after 0.5 s, so it was killed: slow")
+    assert (result.good, result.detail) == (False, "not at its end after 1.5 s, so it was killed: slow")
     await leash.let_go()
 
 
 async def test_a_command_that_will_not_hear_of_its_end_is_killed(leash: Leash) -> None:
     script = f"trap '' TERM INT HUP; exec > {leash.path}; while :; do sleep 1; done"
 
-    result, _ = await asyncio.gather(ran(shell(script, timeout=timedelta(milliseconds=500))), leash.held())
+    result, _ = await asyncio.gather(ran(shell(script, timeout=timedelta(seconds=1.5))), leash.held())
 
-    assert result.detail == "not at its end after 0.5 s, so it was killed"
+    assert result.detail == "not at its end after 1.5 s, so it was killed"
     await leash.let_go()
 
 
@@ -252,6 +260,34 @@ async def test_a_command_ends_with_whoever_waits_for_it(leash: Leash) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     await leash.let_go()
+
+
+def alive(marker: str) -> list[str]:
+    """Return the processes that have it in their environment."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile, or is another's
+            found += [each.parent.name] if marker.encode() in each.read_bytes() else []
+    return found
+
+
+@pytest.mark.parametrize("steps", range(10))
+async def test_whenever_it_is_not_wanted_any_more_nothing_of_it_stays(steps: int) -> None:
+    marker = f"target-{uuid4()}"
+    task = asyncio.create_task(ran(shell("sleep 1000 & sleep 1000 & wait"), replace(OCCASION, target=marker)))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    time.sleep(0.05)  # noqa: ASYNC251 -- nothing of ours goes on while it starts what it starts
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    for _ in range(500):  # what is killed takes a moment to be gone
+        if not alive(marker):
+            return
+        await asyncio.sleep(0.01)
+    assert alive(marker) == []
 
 
 async def test_what_a_command_leaves_behind_ends_with_it(leash: Leash) -> None:

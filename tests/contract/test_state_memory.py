@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rotator.core.agenda import Entry, LastLook, Remembered, State
+from rotator.core.foresight import Step
 from rotator.core.history import Place
 from rotator.core.model import AppId, ClientId, Proof, ProofLevel, SecretId
 from rotator.core.selection import Member
@@ -29,6 +30,8 @@ LOOK = LastLook(
     secret_id=SecretId("ocs1"),
     secret_created=NOON - HOUR,
     proof=PROOF,
+    step=Step("Delete", SecretId("ocs2"), "soak over"),
+    vault_version=7,
 )
 
 

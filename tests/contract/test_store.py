@@ -195,6 +195,30 @@ async def test_closing_it_twice_does_no_harm(store: Store) -> None:
     await store.aclose()
 
 
+def drop_steps(connection: Connection) -> None:
+    """Take away what was not remembered of a target in former releases."""
+    for name in ("step", "step_secret", "step_why", "vault_version"):
+        connection.execute(text(f"ALTER TABLE rotator_target DROP COLUMN {name}"))
+
+
+async def test_what_was_remembered_before_there_were_steps_stays(state_url: str) -> None:
+    known = Remembered("billing", "digest", NOON, Entry(NOON), LastLook(NOON, "resting", waiting="next rotation"))
+    store = Store(state_url)
+    await StoreMemory(store).remember([known])
+
+    def as_it_was(connection: Connection) -> None:
+        drop_steps(connection)
+        connection.execute(text(f"UPDATE {VERSION} SET version_num = '0003'"))
+
+    await store.write(as_it_was)
+    await store.aclose()
+    store = Store(state_url)
+
+    assert await StoreMemory(store).recall() == (known,)
+    assert await store.read(differences) == []
+    await store.aclose()
+
+
 async def test_rows_from_before_the_chain_stay_as_they_were_and_the_chain_begins_behind_them(state_url: str) -> None:
     old = {"at": NOON, "target": "billing", "org": "acme", "app_id": "0oa1", "step": "Create", "phase": "begins"}
     old |= {"detail": "", "actor": "daemon@host", "reason": ""}
@@ -205,6 +229,9 @@ async def test_rows_from_before_the_chain_stay_as_they_were_and_the_chain_begins
     def as_it_was(connection: Connection) -> None:
         for name in ("secret_id", "path", "version", "proof", "previous", "hash"):
             connection.execute(text(f"ALTER TABLE rotator_audit DROP COLUMN {name}"))
+        for name in ("standing", "channel", "notice"):
+            connection.execute(text(f"DROP TABLE rotator_{name}"))
+        drop_steps(connection)
         connection.execute(text(f"UPDATE {VERSION} SET version_num = '0001'"))
         connection.execute(text(f"INSERT INTO rotator_audit ({names}) VALUES ({values})"), {**old, "at": str(NOON)})
 

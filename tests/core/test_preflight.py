@@ -15,6 +15,7 @@ from rotator.core.model import (
     AppId,
     AuthMethod,
     ClientId,
+    Destination,
     KvMetadata,
     KvPath,
     KvVersionInfo,
@@ -37,6 +38,7 @@ from rotator.core.preflight import (
 from rotator.core.preflight_facts import (
     NOT_ASKED,
     Handshake,
+    KeyFacts,
     MountDefaults,
     NoTls,
     OrgFacts,
@@ -368,7 +370,42 @@ PLACE_CASES = [
     (Check.PLACE, PlaceFacts("leases", REFUSED), FAILED, "403 no"),
     (Check.PLACE, PlaceFacts("leases"), None, ""),
 ]
-CASES = [*ORG_CASES, *VAULT_CASES, *TARGET_CASES, *PLACE_CASES]
+OTHER = Destination(KvPath("kv", "reports/okta"))
+
+
+def both(other: KeyFacts | None = None, *, without: str = "", **seen: Any) -> TargetFacts:
+    """Return a target with two paths; without the rights on the second, if so said."""
+    there = other or KeyFacts(OTHER.path, mount=None, key=key())
+    of_two = vault_rights.of_target(replace(TARGET, also=(OTHER,)))
+    held = {rule.path: frozenset(rule.capabilities) - {without} for rule in of_two}
+    return target(of={"also": (OTHER,)}, also=(there,), **({"rights": held} | seen))
+
+
+SEVERAL_CASES = [
+    (Check.MOUNT, both(), OK, "KV version 2 at kv/, secret/"),
+    (Check.MOUNT, both(KeyFacts(KvPath("more", "x"), mount=REFUSED, key=key())), FAILED, "403 no"),
+    (Check.MOUNT, both(KeyFacts(KvPath("more", "x"))), None, ""),
+    (Check.RIGHTS, both(), OK, "all that are needed on all paths"),
+    (Check.RIGHTS, both(rights=NEEDED), FAILED, "`create` and `read` and `update` on kv/data/reports/okta"),
+    (Check.RIGHTS, both(rights={**NEEDED, "kv/data/reports/okta": frozenset({"read", "update"}),
+                                "kv/metadata/reports/okta": frozenset({"read"})}),
+     WARNING, "`create` on kv/data/reports/okta is missing; it is needed only if"),
+    (Check.RIGHTS, both(KeyFacts(OTHER.path, mount=None, key=None), without="create"), FAILED,
+     "`create` on kv/data/reports/okta"),
+    (Check.EXPIRY, both(), OK, "not set"),
+    (Check.EXPIRY, both(KeyFacts(OTHER.path)), None, ""),
+    (Check.EXPIRY, both(KeyFacts(OTHER.path, key=AWAY)), FAILED, "nobody answers"),
+    (Check.EXPIRY, both(KeyFacts(OTHER.path, key=key(ends=NOON + DAY))), FAILED, "version 3 of kv/reports/okta"),
+    (Check.EXPIRY, both(KeyFacts(OTHER.path, key=key(delete_version_after=90 * DAY))), FAILED, "kv/reports/okta is to"),
+    (Check.EXPIRY, both(KeyFacts(OTHER.path, key=key(delete_version_after=91 * DAY))), WARNING, "kv/reports/okta is"),
+    (Check.EXPIRY, both(KeyFacts(OTHER.path, key=None)), CANNOT_TELL, "nothing is written to kv/reports/okta yet"),
+    (Check.EXPIRY, both(KeyFacts(OTHER.path, key=None), consumer=key(delete_version_after=91 * DAY)), WARNING,
+     "kv/billing/okta is to"),
+    (Check.VERSIONS, both(), OK, "10 versions are kept"),
+    (Check.VERSIONS, both(KeyFacts(OTHER.path, key=key(max_versions=1))), WARNING, "kv/reports/okta keeps 1 version"),
+    (Check.VERSIONS, both(KeyFacts(OTHER.path, key=AWAY)), None, ""),
+]  # fmt: skip
+CASES = [*SEVERAL_CASES, *ORG_CASES, *VAULT_CASES, *TARGET_CASES, *PLACE_CASES]
 
 
 @pytest.mark.parametrize(

@@ -592,7 +592,11 @@ def minutes(count: float) -> timedelta:
                 vault=consumer(V1A, version(2, B, age=8, retiring="ocsA")),
                 proofs={B: ISSUED},
             ),
-            Rest(ago(1) + timedelta(days=90), Waiting.NEXT_ROTATION),
+            Rest(
+                ago(1) + timedelta(days=90),
+                Waiting.NEXT_ROTATION,
+                "ocsA was switched on again and stays until it is retired",
+            ),
             "row 14a, F9: a leaving secret that somebody switched on again is left alone",
         ),
         case(

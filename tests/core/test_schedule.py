@@ -299,3 +299,37 @@ def test_backoff_grows_to_six_hours_and_is_never_zero() -> None:
     assert timedelta(seconds=1) == delays[0]
     assert timedelta(hours=6) == delays[-1]
     assert backoff.delay(0, 0.0) == timedelta(seconds=0.5)
+
+
+@given(
+    windows=some.lists(
+        some.builds(
+            Window,
+            some.frozensets(some.sampled_from(DAYS), min_size=1),
+            some.times(),
+            some.times(),
+            some.sampled_from([OSLO, NEW_YORK, LORD_HOWE, SAO_PAULO, APIA, "UTC"]),
+        ),
+        max_size=3,
+    ),
+    blackouts=some.lists(
+        some.builds(
+            lambda first, days: Blackout(first, first + timedelta(days=days), OSLO),
+            some.dates(date(2026, 1, 1), date(2026, 4, 1)),
+            some.integers(0, 20),
+        ),
+        max_size=3,
+    ),
+    hours=some.lists(some.floats(0, 24 * 79), min_size=1, max_size=20),
+)
+def test_the_spans_of_a_time_are_when_it_is_open(
+    windows: list[Window], blackouts: list[Blackout], hours: list[float]
+) -> None:
+    calendar, since, until = Calendar(windows, blackouts), utc(2026, 1, 10), utc(2026, 3, 31)
+    spans = calendar.spans(since, until)
+
+    assert list(spans) == sorted(spans)
+    assert all(since <= opens < closes <= until for opens, closes in spans)
+    edges = [edge for span in spans for edge in span if edge < until]
+    for moment in [*(since + timedelta(hours=each) for each in hours), *edges]:
+        assert calendar.is_open(moment) is any(opens <= moment < closes for opens, closes in spans)

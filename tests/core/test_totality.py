@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from rotator.core.actions import Blocked, Deactivate, Delete, Fence, Promote, Rest
 from rotator.core.model import (
+    Approval,
     Consumer,
+    Destination,
+    HooksDue,
+    HookTry,
+    KvPath,
+    Mode,
     Onboard,
     OnUnknownValue,
+    OrderMode,
     ProofLevel,
+    Removal,
     RetiringMode,
+    RotationId,
     SecretId,
     Staging,
     StagingState,
 )
 from rotator.core.rotation import next_action
+from rotator.core.usage import Evidence, Usage, User
 from tests.core.snapshots import NOON, POLICY, A, B, C, F, ago, closed, order, proof, secret, seen, staged, version
 
 if TYPE_CHECKING:
@@ -70,14 +80,21 @@ def versions(draw: some.DrawFn) -> Consumer:
 
 @some.composite
 def stagings(draw: some.DrawFn) -> Staging:
-    ordered = draw(some.none() | some.builds(order, some.sampled_from(["ocs0", "ocs1"])))
-    older = draw(some.sampled_from([(), (1,)]))
+    named = some.sampled_from([SecretId("ocs0"), SecretId("ocs1")])
+    ordered = draw(some.none() | some.builds(order, named, mode=some.sampled_from(OrderMode)))
+    more: dict[str, Any] = {
+        "order": ordered,
+        "older": draw(some.sampled_from([(), (1,)])),
+        "remove": draw(
+            some.none() | some.builds(Removal, named, some.just(ago(1)), some.just(ago(0.5)), some.booleans())
+        ),
+        "approved": draw(some.sampled_from([None, Approval(A.hash, ago(1)), Approval("", ago(1))])),
+        "hooks": draw(some.sampled_from([None, HooksDue(RotationId("r1"), ("restart",))])),
+    }
     state = draw(some.sampled_from(StagingState))
     if state is StagingState.EMPTY:
-        return closed(*draw(some.lists(VALUES, max_size=2)), base=draw(some.integers(0, 5)), order=ordered, older=older)
-    return staged(
-        draw(VALUES), base=version(draw(some.integers(1, 4)), draw(VALUES)), state=state, order=ordered, older=older
-    )
+        return closed(*draw(some.lists(VALUES, max_size=2)), base=draw(some.integers(0, 5)), **more)
+    return staged(draw(VALUES), base=version(draw(some.integers(1, 4)), draw(VALUES)), state=state, **more)
 
 
 @some.composite
@@ -88,11 +105,14 @@ def snapshots(draw: some.DrawFn) -> Snapshot:
         POLICY,
         onboard=draw(some.sampled_from(Onboard)),
         on_unknown_value=draw(some.sampled_from(OnUnknownValue)),
+        usage=draw(some.sampled_from(Usage)),
+        mode=draw(some.sampled_from([Mode.AUTO, Mode.MANUAL, Mode.APPROVE])),
     )
+    also = draw(some.sampled_from([(), (Destination(KvPath("kv", "billing/reports")),)]))
     proofs: dict[SecretValue, object] = {
         value: proof(draw(some.sampled_from(ProofLevel))) for value in draw(some.sets(VALUES, max_size=3))
     }
-    return seen(
+    found = seen(
         *draw(secrets()),
         vault=draw(versions()),
         staging=draw(stagings()),
@@ -101,7 +121,19 @@ def snapshots(draw: some.DrawFn) -> Snapshot:
         asked={SecretId("ocs0"): draw(some.booleans())},
         attempted_at=draw(some.sampled_from([None, NOON, ago(1)])),
         told=draw(some.booleans()),
+        others=tuple(draw(versions()) for _ in also),
+        usage={SecretId(f"ocs{number}"): draw(evidence()) for number in draw(some.sets(some.integers(0, 1)))},
+        hooks_failed=draw(some.sampled_from([{}, {"restart": HookTry("exit code 1", 3)}])),
     )
+    return replace(found, target=replace(found.target, also=also, hooks=("restart",)))
+
+
+@some.composite
+def evidence(draw: some.DrawFn) -> Evidence:
+    users = (User("192.0.2.7", "job/1.0", ago(draw(AGES))),)
+    used, failing = draw(some.booleans()), draw(some.booleans())
+    doubt = draw(some.sampled_from(["", "the log is late"]))
+    return Evidence(users if used else (), users if failing else (), doubt, tries=draw(some.integers(1, 20)))
 
 
 @settings(max_examples=1500, deadline=None)

@@ -500,6 +500,7 @@ def test_the_text_is_what_prometheus_reads(daemon: Daemon) -> None:
     for moments in (daemon.tally.created, daemon.tally.due, daemon.tally.succeeded):
         moments["a"] = NOON + timedelta(milliseconds=1)
     daemon.pulse.reach[Side("okta", "acme")] = Reach(Condition.UP, NOON)
+    daemon.tally.notices_waiting = {"ops": 1}
     daemon.tally.passed(outcome(daemon.add("b"), ending=UnavailableError("away")), NOON)
     daemon.ticked()
     sample = re.compile(r'(rotator_[a-z_]+)(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? -?[0-9]+(\.[0-9]+)?')

@@ -109,7 +109,7 @@ class Says:
     async def deactivated_by_us(self, _app: App, _secret: OktaSecret) -> bool:
         return False
 
-    async def usage(self, _app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+    async def usage(self, _app: App, *, old: str, current: str | None, since: datetime) -> UsageLog:
         return UsageLog((), None)
 
     async def refusals(self, clients: Collection[str], cursor: str | None, since: datetime) -> Refusals:

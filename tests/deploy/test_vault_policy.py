@@ -220,7 +220,7 @@ def test_the_policy_that_is_printed_for_the_example_is_the_one_that_ships(
     config = tmp_path / "rotator.yaml"
     config.write_text((ROOT / "config" / "rotator.yaml").read_text(encoding="utf-8"))
     certificate(tmp_path).cert.rename(tmp_path / "vault-ca.pem")
-    for name in ("okta-key.pem", "vault-secret-id", "hook-secret"):
+    for name in ("okta-key.pem", "vault-secret-id", "hook-secret", "pager-url", "heartbeat-url"):
         (tmp_path / name).write_text("any")
         (tmp_path / name).chmod(0o600)
 

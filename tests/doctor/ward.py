@@ -139,6 +139,12 @@ class Ward:
     def _vault_whole(self, fields: dict[str, str]) -> None:
         self.vault.put("secret", "billing/okta", {name: self.text(text) for name, text in fields.items()})
 
+    def _elsewhere(self, fields: dict[str, str]) -> None:
+        """Give the target another path, and write that there; nothing if there are no fields."""
+        self.site.targets["billing"]["write_to"].append({"mount": "secret", "path": "reports/okta"})
+        if fields:
+            self.vault.put("secret", "reports/okta", {name: self.text(text) for name, text in fields.items()})
+
     def _delete_path(self, _: str) -> None:
         self.vault.delete("secret", "billing/okta")
 

@@ -65,6 +65,17 @@ def _anothers(reader: Reader) -> None:
     reader.box.vault.put("kv", reader.path, {"client_id": reader.portal.client_id, "client_secret": UNKNOWN})
 
 
+def _elsewhere(reader: Reader) -> None:
+    config = reader.folder / "rotator.yaml"
+    config.write_text(config.read_text().replace("okta}]", "okta}, {mount: kv, path: reports/okta}]"))
+    reader.box.vault.put("kv", "reports/okta", {"client_secret": UNKNOWN})
+
+
+def _only_here(reader: Reader) -> None:
+    config = reader.folder / "rotator.yaml"
+    config.write_text(config.read_text().replace(", {mount: kv, path: reports/okta}]", "]"))
+
+
 def _deleted(reader: Reader) -> None:
     reader.box.vault.delete("kv", reader.path)
 
@@ -178,6 +189,7 @@ PREDICAMENTS = {
     "app inactive": Predicament(_app_off, _app_on),
     "app has no client secret": Predicament(_by_key, _by_secret),
     "path belongs to another client": Predicament(_anothers),
+    "another path holds something else": Predicament(_elsewhere, _only_here),
     "consumer version deleted": Predicament(_deleted),
     "consumer path was removed and made anew": Predicament(_removed),
     "two active secrets": Predicament(_two_active),

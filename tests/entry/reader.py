@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
@@ -21,8 +22,9 @@ from rotator.cli.main import main
 from rotator.sandbox.okta_console import GivenSecret
 from rotator.sandbox.okta_state import AdminRole
 from rotator.sandbox.vault_tokens import TokenTraits
-from tests.entry.documents import ROOT
+from tests.entry.documents import ROOT, blocks_of
 from tests.entry.predicaments import PREDICAMENTS
+from tests.receiver import receiving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +89,7 @@ class Reader:
     patch: pytest.MonkeyPatch
     example: dict[str, str] = field(default_factory=dict)  # what the documents write, and what there is
     last: int = 0
+    around: ExitStack = field(default_factory=ExitStack)  # what ends with it
     _managed: AdminRole = NOTHING
 
     def __post_init__(self) -> None:
@@ -169,7 +172,19 @@ class Reader:
             return []
         if block.kind == "scene":
             self.get_into(*block.value.split(", ", 1))
+        if block.kind == "receiver":
+            self._be_told(block)
         return self.do(block) if block.language in {"sh", "console"} else []
+
+    def _be_told(self, block: Block) -> None:
+        """Have a configuration with the channels that the document shows first, and somebody behind them."""
+        receiver = self.around.enter_context(receiving())
+        self.example["https://inventory.example.com"] = receiver.url
+        for name in (*block.value.split(", "), "heartbeat-url"):
+            self.write(name, f"json://127.0.0.1:{receiver.port}/{name}")
+        shown = next(each.text for each in blocks_of(block.document) if each.kind == "fragment")
+        target = TARGET.format(name="portal", app_id=self.portal.id, path="portal/okta")
+        self.patch.setenv("ROTATOR_CONFIG", str(self.write("rotator.yaml", self.real(CONFIG + target + shown))))
 
     def do(self, block: Block) -> list[str]:
         """Type the commands of a block; return what did not go as it says."""

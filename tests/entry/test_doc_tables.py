@@ -80,7 +80,7 @@ def parameters(command: click.Command) -> dict[tuple[str, ...], str]:
 
 
 def shown(section: str) -> dict[tuple[str, ...], str]:
-    rows = [row for row in rows_of(section) if code_in(row[0]) and code_in(row[0])[0][0] in "-TF"]
+    rows = [row for row in rows_of(section) if code_in(row[0]) and code_in(row[0])[0][0] in "-CTF"]
     return {code_in(row[0]): (*code_in(row[1]), "")[0] for row in rows}
 
 
@@ -144,7 +144,7 @@ def test_every_state_and_every_proof_is_explained() -> None:
     begun = {Reason[name].value for path, text in CODE.items() if "/core/" in path for name in REASON.findall(text)}
     status, verify = (sections_of(COMMANDS_MD, 2)[f"rotator {name}"] for name in ("status", "verify"))
 
-    assert first_codes(status) - {"TARGET…", "--daemon", "--config", "--output", "-o"} == states | begun
+    assert first_codes(status) - {"TARGET…", "--daemon", "--cached", "--config", "--output", "-o"} == states | begun
     assert first_codes(verify) >= {level.value for level in ProofLevel}
 
 
@@ -267,7 +267,7 @@ def keys(node: dict[str, Any], path: str, schema: dict[str, Any]) -> Iterator[tu
     if isinstance(below := node.get("additionalProperties"), dict):
         yield from keys(below, f"{path}.<{'alias' if path in {'okta', 'vaults'} else 'name'}>", schema)
     for below in node.get("patternProperties", {}).values():
-        yield from keys(below, f"{path}.<app_id>", schema)
+        yield from keys(below, f"{path}.<{'app_id' if path.endswith('overrides') else 'name'}>", schema)
     for name, each in node.get("properties", {}).items():
         key = f"{path}.{name}".lstrip(".")
         yield key, written(each.get("default"))
@@ -279,7 +279,7 @@ def test_every_key_is_shown_with_its_default() -> None:
     really = {(key, default) for key, default in keys(schema, "", schema) if re.search(r"[.>]", key)}
     short = {(key, default) for key, default in really if re.match(r"(okta|vaults)\.(?!<)", key)}  # without alias
     before = text_of(CONFIGURATION).partition("## Known, and refused")[0]
-    nameless = r"[.]<|(?:limits|state|health|control)[.]"
+    nameless = r"[.]<|(?:limits|state|health|control|notify|heartbeat)[.]"
     told = {(code_in(row[0])[0], row[1]) for row in rows_of(before) if re.search(nameless, row[0])}
 
     assert told == really - short

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import fields
-from typing import TYPE_CHECKING, Literal, get_args, get_origin, get_type_hints
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
+from rotator.adapters.web_notifier import WebNotifier
+from rotator.adapters.webhook import Way, signed
 from rotator.cli.main import COMMANDS
 from rotator.core.actions import Block as Why
+from rotator.core.notice_text import message_of, trial
+from rotator.core.notices import Kind, Notice, Subject
+from rotator.core.secret_value import SecretValue
 from rotator.sandbox.okta_settings import OktaSettings
 from rotator.sandbox.world import Sandbox
 from rotator.settings import load
@@ -32,9 +38,11 @@ from tests.entry.documents import (
 )
 from tests.entry.reader import CONFIG, TARGET, Reader, policy_in
 from tests.entry.site import APPS, WRITES
+from tests.fakes.okta import ManualClock
 from tests.faults import story as scenes
 from tests.faults.ports import Fault
 from tests.faults.story import Story, replay, tell
+from tests.receiver import receiving
 from tests.sandbox.test_rules import NO_SWITCHES
 
 if TYPE_CHECKING:
@@ -42,6 +50,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 README, RECOVERY, ASSUMPTIONS = ROOT / "README.md", DOCS / "recovery.md", DOCS / "assumptions.md"
+NOTIFICATIONS = DOCS / "notifications.md"
 SHELL = {"sh", "console"}
 LANGUAGES = SHELL | {"yaml", "hcl", "ini", "crontab", "bash", "python", "text", ""}
 OUTSIDE = ("https://keepachangelog.com/", "https://semver.org/")
@@ -69,8 +78,10 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture
 def reader(
     box: Sandbox, clean: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Reader:
-    return Reader(box, tmp_path, capsys, monkeypatch)
+) -> Iterator[Reader]:
+    reader = Reader(box, tmp_path, capsys, monkeypatch)
+    with reader.around:
+        yield reader
 
 
 # --- Commands -------------------------------------------------------------------------------------------------
@@ -159,6 +170,44 @@ def test_a_configuration_of_a_document_can_be_used(block: Block, reader: Reader)
     settings = load(reader.write("config.yaml", json.dumps(data)), environ={}, home=reader.folder)
 
     assert settings.targets
+
+
+# --- Notices --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("secret", "age", "spoil", "genuine"),
+    [
+        (b"the secret", 0, b"", True),
+        (b"another", 0, b"", False),
+        (b"the secret", 600, b"", False),
+        (b"the secret", 0, b" ", False),
+    ],
+)
+async def test_a_notice_is_checked_as_the_document_shows(secret: bytes, age: int, spoil: bytes, genuine: bool) -> None:
+    (shown,) = [block for block in all_blocks("python") if block.kind == "check"]
+    names: dict[str, Any] = {}
+    exec(shown.text, names)
+    clock = ManualClock(datetime.now(UTC) - timedelta(seconds=age))
+    with receiving() as receiver:
+        url, known = SecretValue(receiver.url), SecretValue("the secret")
+        notifier = WebNotifier("hook", lambda: url, lambda: known, way=Way(), clock=clock)
+        await notifier.send(trial("hook", clock.now()))
+
+    (got,) = receiver.got
+    headers = {name.title(): value for name, value in got.headers.items()}
+
+    assert names["genuine"](headers, got.body + spoil, secret) is genuine
+
+
+def test_every_kind_of_notice_and_every_key_of_one_is_explained() -> None:
+    told = sections_of(NOTIFICATIONS, 2)
+    one = Notice("id", Kind.BLOCKED, Subject("billing"), datetime.now(UTC), datetime.now(UTC), "detail")
+    keys = {code for row in rows_of(told["The webhook"]) for code in code_in(row[0])}
+    headers = {*signed(b"", SecretValue("known"), one.at), "Idempotency-Key"}
+
+    assert [code_in(row[0])[0] for row in rows_of(told["What is told"])] == [kind.value for kind in Kind]
+    assert keys == {*headers, *message_of([one], one.at).document}
 
 
 # --- Assumptions ----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +23,8 @@ from tests.settings.files import CANARY, GOOD, loaded
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.entry.site import Site
 
 HOOKS = DOCS / "hooks.md"
 
@@ -104,3 +106,50 @@ async def test_hooks_of_a_configuration_are_run_as_it_says(tmp_path: Path) -> No
         name.title() for name in server.heads[0]
     }
     assert CANARY not in repr(noted) + repr(told) + repr(settings)
+
+
+# --- from the command to the hook -----------------------------------------------------------------------------
+
+
+def hooked(site: Site, script: str, more: str = "") -> None:
+    """Have every rotation run a script that is given what it is told."""
+    site.policy = f"{{mode: auto, hooks: [note{more}]}}"
+    site.extra["hooks"] = {
+        "note": {"command": ["/bin/sh", "-c", script], "cwd": str(site.folder)},
+        "after": {"command": ["/bin/sh", "-c", "echo after >> order"], "cwd": str(site.folder)},
+    }
+
+
+def test_a_rotation_writes_to_every_place_then_runs_the_hooks_in_their_order(site: Site) -> None:
+    app = site.add()
+    site.targets["billing"]["write_to"].append({"mount": "secret", "path": "reports/okta"})
+    hooked(site, "env > told; cat /proc/$$/cmdline >> told; echo note >> order; echo all told >&2", ", after")
+
+    ran = site.run("rotate", "billing", "-o", "json")
+
+    told = (site.folder / "told").read_text()
+    value = site.fields()["client_secret"]
+    assert ran.code == 0, ran.err
+    assert site.holder(app) is app.secrets[-1]
+    assert (site.box.vault.read("secret", "reports/okta") or {})["client_secret"] == value
+    assert f"ROTATOR_ROTATION_ID={site.fields()['rotation_id']}\n" in told
+    assert f"ROTATOR_SECRET_ID={app.secrets[-1].id}\n" in told
+    assert "ROTATOR_VAULT_PATH=secret/billing/okta\n" in told
+    assert (site.folder / "order").read_text().split() == ["note", "after"]
+    assert "all told" in ran.err
+    assert [each for each in (value, app.secrets[0].value, site.api_token) if each in told + ran.out + ran.err] == []
+
+
+def test_a_hook_that_fails_takes_nothing_back_and_is_run_again(site: Site) -> None:
+    app = site.add()
+    hooked(site, "ls seen && exit 0; touch seen; echo client_secret=not-for-others >&2; exit 3")
+
+    first = site.run("rotate", "billing", "-o", "json")
+    site.box.clock.advance(timedelta(hours=1))
+    again = site.run("reconcile", "-o", "json")
+
+    assert site.holder(app) is app.secrets[-1]
+    assert "exit code 3" in first.out + first.err
+    assert "not-for-others" not in first.out + first.err
+    assert again.code == 0, again.err
+    assert "hook_run" in [event["event"] for event in again.events()]

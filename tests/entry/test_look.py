@@ -11,6 +11,7 @@ from rotator.sandbox.journal import Wanted
 from tests.entry.site import TOKEN_CALLS, WRITES, Site
 
 if TYPE_CHECKING:
+    from rotator.sandbox.okta_state import OktaApp
     from rotator.sandbox.world import Sandbox
 
 FRESH = timedelta(days=5)
@@ -177,6 +178,70 @@ def test_an_empty_path_has_nothing_to_verify(site: Site) -> None:
     ran = site.run("verify", "-o", "json")
 
     assert (ran.code, ran.target()["error"]["kind"]) == (1, "MissingError")
+
+
+# --- several paths ------------------------------------------------------------------------------------------
+
+
+def elsewhere(site: Site, app: OktaApp, value: str | None) -> None:
+    """Give the target another path, with the secret under another name."""
+    names = {"client_id": "ID", "client_secret": "KEY"}
+    site.targets["billing"]["write_to"].append({"mount": "secret", "path": "reports/okta", "fields": names})
+    if value is not None:
+        site.box.vault.put("secret", "reports/okta", {"ID": app.client_id, "KEY": value})
+
+
+def test_all_paths_are_named_for_programs_the_one_that_leads_first(site: Site) -> None:
+    app = site.add(age=timedelta(days=5))
+    elsewhere(site, app, app.secrets[0].value)
+
+    for command in LOOKS:
+        told = site.run(command, "-o", "json").target()
+        assert (told["path"], told["paths"]) == ("secret/billing/okta", ["secret/billing/okta", "secret/reports/okta"])
+
+
+def test_a_plan_names_every_place(site: Site) -> None:
+    app = site.add()
+    elsewhere(site, app, app.secrets[0].value)
+
+    assert "write it to secret/billing/okta, then to secret/reports/okta" in site.run("plan").out
+
+
+def test_the_same_secret_at_two_paths_is_tried_once(site: Site) -> None:
+    app = site.add()
+    elsewhere(site, app, app.secrets[0].value)
+    since = site.box.journal.mark()
+
+    ran = site.run("verify", "-o", "json")
+
+    (also,) = ran.target()["also"]
+    assert ran.code == 0
+    assert also == {
+        "path": "secret/reports/okta", "vault_version": 1, "same": True, "state": "token issued",
+        "detail": ran.target()["detail"],
+    }  # fmt: skip
+    assert site.box.journal.count(Wanted(path="/oauth2/*/v1/token"), since=since) == 1
+    assert "secret/reports/okta holds the same" in site.run("verify").out
+
+
+@pytest.mark.parametrize(
+    ("there", "code", "says"),
+    [
+        pytest.param("new", 0, "secret/reports/okta holds another secret: token issued", id="another good one"),
+        pytest.param("bad", 1, "secret/reports/okta holds another secret: refused", id="one that is refused"),
+        pytest.param(None, 1, "secret/reports/okta holds nothing that can be read", id="nothing"),
+    ],
+)
+def test_another_path_that_holds_something_else_is_told(site: Site, there: str | None, code: int, says: str) -> None:
+    app = site.add()
+    new = site.box.okta.add_secret_by_admin(app).value
+    elsewhere(site, app, {"new": new, "bad": "x" * 40}.get(there) if there else None)
+
+    ran = site.run("verify")
+
+    assert ran.code == code
+    assert says in " ".join(ran.out.split())
+    assert new not in ran.out + ran.err
 
 
 # --- all of them --------------------------------------------------------------------------------------------

@@ -54,6 +54,20 @@ def test_a_policy_names_the_paths_of_the_targets_and_the_staging_prefix(site: Si
     assert len(rules) == len(set(rules)) == 11
 
 
+def test_every_path_of_a_target_and_of_a_selection_is_in_the_policy(site: Site) -> None:
+    site.add("billing")
+    site.targets["billing"]["write_to"].append({"mount": "kv", "path": "reports/okta"})
+    places = [{"mount": "kv", "path": path} for path in ("apps/{app_id}/okta", "more/{client_id}")]
+    site.selections = {"svc": {"where": {"label": "svc-*"}, "write_to": places}}
+
+    ran = printed(site, "vault")
+
+    assert ran.code == 0
+    for place in ("secret/{}/billing/okta", "kv/{}/reports/okta", "kv/{}/apps/+/okta", "kv/{}/more/+"):
+        assert f'path "{place.format("data")}" {{ capabilities = ["create", "read", "update"] }}' in ran.out
+        assert f'path "{place.format("metadata")}" {{ capabilities = ["read"] }}' in ran.out
+
+
 def test_a_selection_is_a_pattern_with_one_segment_for_each_id(site: Site) -> None:
     site.selections = {
         name: {"where": {"label": f"{name}-*"}, "write_to": [{"mount": "kv", "path": path}]}

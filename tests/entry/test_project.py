@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-LOCKS = [ROOT / "requirements" / name for name in ("build.txt", "run.txt", "postgres.txt", "dev.txt")]
+LOCKS = [ROOT / "requirements" / name for name in ("build.txt", "run.txt", "postgres.txt", "image.txt", "dev.txt")]
+EXTRAS = ("postgres", "notify")
 MODULES = {file.relative_to(ROOT).as_posix(): file for file in sorted((ROOT / "rotator").rglob("*.py"))}
 MAY_REVEAL = ("rotator/adapters/", "rotator/sandbox/", "rotator/core/secret_value.py", "rotator/core/disguise.py")
 ABSOLUTE = re.compile(r"(?i)https?:|git\+|file:|@ |--(extra-)?index-url|--find-links|--trusted-host|(?<!\S)(-i|-f|-e) ")
@@ -58,7 +59,7 @@ def declared(*extras: str) -> set[str]:
 def test_the_extras_are_those_that_are_looked_at() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
-    assert project["optional-dependencies"].keys() == {"postgres"}
+    assert project["optional-dependencies"].keys() == set(EXTRAS)
 
 
 # --- the locks ----------------------------------------------------------------------------------------------
@@ -77,7 +78,7 @@ def test_each_locked_requirement_is_one_version_with_hashes(lock: Path) -> None:
     assert [line for line in requirements(lock) if not exact.fullmatch(line)] == []
 
 
-@pytest.mark.parametrize(("lock", "extras"), [("run.txt", ()), ("postgres.txt", ("postgres",))])
+@pytest.mark.parametrize(("lock", "extras"), [("run.txt", ()), ("postgres.txt", ("postgres",)), ("image.txt", EXTRAS)])
 def test_every_dependency_is_locked(lock: str, extras: tuple[str, ...]) -> None:
     assert declared(*extras) <= {normal(name) for name, _ in pins(ROOT / "requirements" / lock)}
 
@@ -85,10 +86,11 @@ def test_every_dependency_is_locked(lock: str, extras: tuple[str, ...]) -> None:
 def test_an_extra_changes_no_version() -> None:
     """So that a container may install one lock after the other."""
     assert pins(ROOT / "requirements/run.txt") <= pins(ROOT / "requirements/postgres.txt")
+    assert pins(ROOT / "requirements/postgres.txt") <= pins(ROOT / "requirements/image.txt")
 
 
 def test_tests_run_with_the_versions_that_the_program_runs_with() -> None:
-    assert pins(ROOT / "requirements/postgres.txt") <= pins(ROOT / "requirements/dev.txt")
+    assert pins(ROOT / "requirements/image.txt") <= pins(ROOT / "requirements/dev.txt")
 
 
 # --- the code -----------------------------------------------------------------------------------------------
@@ -106,11 +108,15 @@ def test_every_package_that_is_imported_is_declared() -> None:
     brings = packages_distributions()
 
     assert {"okta", "psycopg"} <= foreign
-    assert {name for name in foreign if not declared("postgres") & set(map(normal, brings[name]))} == set()
+    assert {name for name in foreign if not declared(*EXTRAS) & set(map(normal, brings[name]))} == set()
 
 
-def test_what_an_extra_brings_is_imported_only_by_what_needs_it() -> None:
-    optional = declared("postgres") - declared()
+@pytest.mark.parametrize(
+    ("extra", "needed_by"),
+    [("postgres", "rotator/adapters/postgres_engine.py"), ("notify", "rotator/adapters/apprise_child.py")],
+)
+def test_what_an_extra_brings_is_imported_only_by_what_needs_it(extra: str, needed_by: str) -> None:
+    optional = declared(extra) - declared()
     brings = packages_distributions()
     needs = {
         path
@@ -119,8 +125,8 @@ def test_what_an_extra_brings_is_imported_only_by_what_needs_it() -> None:
         if optional & set(map(normal, brings.get(name.partition(".")[0], ())))
     }
 
-    assert "psycopg" in optional
-    assert needs == {"rotator/adapters/postgres_engine.py"}
+    assert optional
+    assert needs == {needed_by}
 
 
 def test_a_secret_is_revealed_only_where_it_leaves_us() -> None:

@@ -98,7 +98,7 @@ def test_json_is_stable_and_alone_on_stdout(site: Site) -> None:
     document, target = ran.json(), ran.target()
     assert (document["version"], document["command"], document["exit_code"]) == (1, "rotate", 0)
     assert set(target) == {
-        "target", "org", "app_id", "path", "result", "exit_code", "message", "hint", "found", "secret_id",
+        "target", "org", "app_id", "path", "paths", "result", "exit_code", "message", "hint", "found", "secret_id",
         "vault_version", "rotation_id", "steps", "planned", "proof", "next", "block", "error",
     }  # fmt: skip
     new = site.holder(app)

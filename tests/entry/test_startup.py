@@ -10,7 +10,10 @@ import sys
 
 import pytest
 
-HEAVY = ("okta", "hvac", "sqlalchemy", "pydantic", "aiohttp", "requests", "httpx2", "authlib", "structlog", "ruamel")
+HEAVY = (
+    "okta", "hvac", "sqlalchemy", "pydantic", "aiohttp", "requests", "httpx2", "authlib", "structlog", "ruamel",
+    "apprise",
+)  # fmt: skip
 RUNS = 7
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("ROTATOR_", "_ROTATOR"))}
 
@@ -59,6 +62,7 @@ def test_it_starts_within_a_multiple_of_bare_python(argv: list[str], environ: di
         pytest.param(["config", "validate", "--help"], {}, id="the help of a command"),
         pytest.param(["history", "--help"], {}, id="the help of what reads the audit"),
         pytest.param(["audit", "verify", "--help"], {}, id="the help of what checks it"),
+        pytest.param(["notify", "test", "--help"], {}, id="the help of what sends a test"),
         pytest.param(["staus"], {}, id="a misspelt command"),
         pytest.param([], COMPLETION, id="a completion"),
     ],

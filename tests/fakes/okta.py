@@ -272,7 +272,7 @@ class FakeOkta:
         self._check_log()
         return Traces((), whole=True)
 
-    async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
+    async def usage(self, app: App, *, old: str, current: str | None, since: datetime) -> UsageLog:
         """Return who asked for tokens as this client since then: with the old secret, and all that were refused."""
         self._check_log()
         last = self._clock.now() - self.log_lag

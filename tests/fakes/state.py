@@ -6,6 +6,7 @@ database's own, and the only one. Its coroutines never suspend.
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rotator.core.admission import LONG_AGO, Admitted, Begun, Brake, Ledger
 from rotator.core.chain import BEGINNING, chained
 from rotator.core.history import Row
+from rotator.core.notices import WINDOW, Batch, Notice, Standing, decide, how_many
 from rotator.core.survey import NEW_STATE, new_state
 from rotator.errors import BusyError, RotatorError
 
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from rotator.core.agenda import Remembered
     from rotator.core.history import Deed, Ended, Place
     from rotator.core.model import AppId, Target
+    from rotator.core.notices import Kind, Rules, Sight
     from rotator.core.selection import Member
-    from rotator.ports import Brakes, Chronicle, Clock, Cursors, Gate, Journal, Lease, Leases, Memory, Roster
+    from rotator.ports import Brakes, Chronicle, Clock, Cursors, Gate, Journal, Lease, Leases, Memory, Outbox, Roster
 
     Decide = Callable[[Wish, Ledger, datetime], Admission]
 
@@ -55,6 +58,26 @@ class HeldLog:
 
 
 @dataclass(slots=True)
+class HeldChannel:
+    """A channel: who sends through it, and when it is tried again."""
+
+    owner: str | None = None
+    until: datetime | None = None
+    tries: int = 0
+    next_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Boxed:
+    """A notice in the box; `ended_at` once it is sent or given up, `leads` if it counts as a message."""
+
+    channel: str
+    notice: Notice
+    ended_at: datetime | None = None
+    leads: bool = False
+
+
+@dataclass(slots=True)
 class FakeState:
     """The database. `down` is what every call raises while it is set."""
 
@@ -68,6 +91,9 @@ class FakeState:
     released_at: datetime | None = None
     released_by: str = ""
     members: dict[tuple[str, AppId], Member] = field(default_factory=dict)
+    standing: dict[tuple[str, Kind], Standing] = field(default_factory=dict)
+    box: list[Boxed] = field(default_factory=list)
+    channels: dict[str, HeldChannel] = field(default_factory=dict)
     down: RotatorError | None = None
 
     def __post_init__(self) -> None:
@@ -90,6 +116,7 @@ class FakeState:
             cursors=FakeCursors(self, owner),
             brakes=FakeBrakes(self),
             roster=FakeRoster(self),
+            outbox=FakeOutbox(self, owner),
         )
 
 
@@ -105,6 +132,7 @@ class FakeMember:
     cursors: Cursors
     brakes: Brakes
     roster: Roster
+    outbox: Outbox
 
 
 class FakeLeases:
@@ -342,3 +370,67 @@ class FakeRoster:
         self.state.up()
         for key in [key for key in self.state.members if key[0] == selection]:
             del self.state.members[key]
+
+
+@dataclass(frozen=True, slots=True)
+class FakeOutbox:
+    """What was told, and a list of what is to be told."""
+
+    state: FakeState
+    owner: str
+
+    async def standing(self) -> tuple[Standing, ...]:
+        self.state.up()
+        return tuple(self.state.standing.values())
+
+    async def tell(self, sight: Sight, rules: Rules) -> int:
+        self.state.up()
+        name, standing = sight.subject.name, self.state.standing
+        verdict = decide([each for (subject, _), each in standing.items() if subject == name], sight, rules)
+        standing |= {(name, each.kind): each for each in verdict.keep}
+        for kind in verdict.drop:
+            del standing[name, kind]
+        self.state.box += [Boxed(channel, notice) for channel, notice in verdict.notices]
+        return len(verdict.notices)
+
+    async def forget(self, subjects: Sequence[str]) -> None:
+        self.state.up()
+        for key in [key for key in self.state.standing if key[0] in subjects]:
+            del self.state.standing[key]
+
+    async def waiting(self) -> Mapping[str, int]:
+        self.state.up()
+        return dict(Counter(each.channel for each in self.state.box if each.ended_at is None))
+
+    async def take(self, channel: str, at_most: int, *, lasting: timedelta) -> Batch | None:
+        self.state.up()
+        now, held = self.state.clock.now(), self.state.channels.setdefault(channel, HeldChannel())
+        if held.next_at is not None and held.next_at > now:
+            return None
+        of_it = [(number, each) for number, each in enumerate(self.state.box) if each.channel == channel]
+        sent = sum(each.leads and each.ended_at is not None and each.ended_at > now - WINDOW for _, each in of_it)
+        waiting = [(number, each.notice) for number, each in of_it if each.ended_at is None]
+        taken = waiting[: how_many(len(waiting), sent, at_most)]
+        if not taken or (held.owner not in {None, self.owner} and held.until is not None and held.until > now):
+            return None
+        held.owner, held.until = self.owner, now + lasting
+        return Batch(channel, tuple(number for number, _ in taken), tuple(each for _, each in taken), held.tries)
+
+    async def sent(self, batch: Batch) -> None:
+        self._ended(batch, leads=True)
+
+    async def give_up(self, batch: Batch) -> None:
+        self._ended(batch, leads=False)
+
+    async def put_off(self, batch: Batch, until: datetime) -> None:
+        self.state.up()
+        if self.state.channels[batch.channel].owner == self.owner:
+            self.state.channels[batch.channel] = HeldChannel(tries=batch.tries + 1, next_at=until)
+
+    def _ended(self, batch: Batch, *, leads: bool) -> None:
+        self.state.up()
+        for number in batch.numbers:
+            self.state.box[number].ended_at = self.state.clock.now()
+        self.state.box[batch.numbers[0]].leads = leads
+        if self.state.channels[batch.channel].owner == self.owner:
+            self.state.channels[batch.channel] = HeldChannel()

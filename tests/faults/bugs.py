@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rotator.app import effects
-from rotator.core import rotation, slots
+from rotator.app import effects, rollback
+from rotator.core import places, retirement, rotation, slots
 from rotator.core.actions import Activate, CloseStaging, Create, Deactivate, Delete, Discard, Fence, Promote, Stage
 from rotator.core.facts import Facts, Leaving
 from rotator.core.history import Upshot
 from rotator.core.model import Proof, ProofLevel, Reason, StagingState
 from rotator.core.records import consumer_fields, staging_fields
+from rotator.core.usage import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
     from rotator.app.observe import View, World
     from rotator.core.actions import Action
-    from rotator.core.model import OktaSecret, Snapshot, Staging
+    from rotator.core.model import KvPath, OktaSecret, Snapshot, Staging
     from rotator.core.secret_value import SecretFields, SecretValue
+    from rotator.ports import KvStore
 
 
 def _row(
@@ -336,6 +338,83 @@ def closing_destroys_the_whole_record(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(effects, "_close", close)
 
 
+# --- the rest of a life, and operators ------------------------------------------------------------------------------
+
+
+def a_sighting_does_not_stop_us(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Evidence, "seen_at", property(lambda _: None))
+
+
+def whoever_fails_with_the_old_one_is_not_heard(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Leaving, "comes_back", property(lambda _: False))
+
+
+def what_the_log_once_said_is_gone_by(patch: pytest.MonkeyPatch) -> None:
+    """Whoever asked it may have slept since."""
+    patch.setattr(Evidence, "is_fresh", lambda *_: True)
+
+
+def doubt_counts_as_silence(patch: pytest.MonkeyPatch) -> None:
+    """The log may not be read, and that is taken for nobody."""
+    patch.setattr(effects, "unreadable", lambda _: Evidence())
+    patch.setattr(retirement, "_show_ourselves", lambda _: None)
+
+
+def an_older_path_counts_for_nothing(patch: pytest.MonkeyPatch) -> None:
+    """The first path was written: the old secret goes, though another path still holds it."""
+    _without(patch, rotation.copy)
+
+
+def another_path_is_written_over(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(places, "_trouble", lambda *_: None)
+    patch.setattr(rotation, "cannot_be_written", lambda _: None)
+
+
+def a_rollback_does_not_pause(patch: pytest.MonkeyPatch) -> None:
+    """F13: the next pass goes on to a new one."""
+
+    async def pause(_: rollback._Back, former: rollback._Former) -> None:
+        """Write nothing."""
+
+    patch.setattr(rollback._Back, "pause", pause)
+
+
+def a_pause_is_not_honoured(patch: pytest.MonkeyPatch) -> None:
+    _without(patch, rotation.paused)
+
+
+def a_compromised_one_keeps_its_order(patch: pytest.MonkeyPatch) -> None:
+    """The order is carried out again where somebody goes back to that secret."""
+    patch.setattr(effects, "_fulfilled", lambda facts_: facts_.staging.order is not None and facts_.order is None)
+
+
+def a_hook_is_forgotten_at_a_crash(patch: pytest.MonkeyPatch) -> None:
+    """That it is due is noted after it was run."""
+    run_hook = effects._run_hook
+
+    async def noted_first(seen: Snapshot, view: View, world: World, name: str) -> Upshot:
+        assert seen.staging.hooks
+        left = tuple(it for it in seen.staging.hooks.names if it != name)
+        due = replace(seen.staging.hooks, names=left) if left else None
+        await effects._write_staging(seen, view, world, replace(seen.staging, hooks=due))
+        return await run_hook(seen, view, replace(world, kv=_Deaf(world.kv)), name)
+
+    patch.setattr(effects, "_run_hook", noted_first)
+
+
+class _Deaf:
+    """A Vault that is not written to."""
+
+    def __init__(self, kv: KvStore) -> None:
+        self._kv = kv
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kv, name)
+
+    async def write(self, path: KvPath, fields: SecretFields, *, cas: int) -> int:
+        return cas + 1
+
+
 BUGS: tuple[Callable[[Any], None], ...] = (
     the_value_is_staged_after_okta_has_it,
     a_candidate_is_promoted_unproven,
@@ -370,4 +449,13 @@ BUGS: tuple[Callable[[Any], None], ...] = (
     whatever_is_inactive_is_deleted,
     the_record_is_closed_before_it_is_empty,
     closing_destroys_the_whole_record,
+    a_sighting_does_not_stop_us,
+    whoever_fails_with_the_old_one_is_not_heard,
+    doubt_counts_as_silence,
+    an_older_path_counts_for_nothing,
+    another_path_is_written_over,
+    a_rollback_does_not_pause,
+    a_pause_is_not_honoured,
+    a_compromised_one_keeps_its_order,
+    a_hook_is_forgotten_at_a_crash,
 )

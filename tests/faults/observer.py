@@ -7,12 +7,7 @@ promises I1 to I7 alone: neither the decision table nor how the records are mean
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-
+from datetime import UTC, datetime, timedelta
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -100,6 +95,8 @@ class Observer:
     _kept: set[str] = field(default_factory=set)  # ids of secrets that people switched on again
     _dismissed: set[str] = field(default_factory=set)  # values that an operator said need no overlap
     _effect: int = 0
+    _two_since: datetime | None = None
+    longest_two: timedelta = timedelta(0)  # with two active secrets
 
     def __post_init__(self) -> None:
         held = [version.fields.get("client_secret", "") for version in self.before.consumer]
@@ -213,6 +210,7 @@ class Observer:
     def time(self, after: State) -> None:
         """The clock moved, and late requests arrived."""
         self._check_create(after)
+        self._note_two(after)
         self.before = after
         self.check_service()
 
@@ -342,7 +340,16 @@ class Observer:
     def _had_value(self) -> bool:
         return bool(self._was_current)
 
+    def _note_two(self, state: State) -> None:
+        """How long an app has had two active secrets."""
+        if sum(slot.active for slot in state.slots) < 2:
+            self._two_since = None
+            return
+        self._two_since = self._two_since or state.now
+        self.longest_two = max(self.longest_two, state.now - self._two_since)
+
     def _note_current(self, state: State) -> None:
+        self._note_two(state)
         for slot in state.slots:
             self._appeared.setdefault(slot.id, state.now)
         value = state.current

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rotator.app import orders
 from rotator.app.rollback import rollback as go_back
 from rotator.app.rotate import carry_on
 from rotator.core.model import OrderMode
+from rotator.errors import RefusedError
 from tests.faults.ports import run
 from tests.faults.world import state_of
 
@@ -20,6 +22,19 @@ Operation = Callable[["Stage"], None]
 
 async def _no_wait(_: float) -> None:
     raise AssertionError("nobody holds a lease here")
+
+
+@contextmanager
+def _unless_refused(told: Callable[[], None]) -> Iterator[None]:
+    """Tell what an order allows, once it was given, or may have been."""
+    try:
+        yield
+    except RefusedError:
+        raise
+    except BaseException:
+        told()
+        raise
+    told()
 
 
 def pause(stage: Stage) -> None:
@@ -35,14 +50,17 @@ def approve(stage: Stage) -> None:
 
 
 def rollback(stage: Stage) -> None:
+    stage.observer.may_overwrite = True  # a person names what is to lie there
     run(go_back(stage.target, stage.world(), sleep=_no_wait))
 
 
 def retire(stage: Stage) -> None:
     state = state_of(stage.scene)
-    old = next((slot.value for slot in state.slots if slot.active and slot.value != state.current), None)
-    stage.observer.operator(dismissed=old)
-    run(orders.retire(stage.target, stage.world(), sleep=_no_wait))
+    old = next((slot for slot in state.slots if slot.active and slot.value != state.current), None)
+    if old is None:
+        return
+    with _unless_refused(lambda: stage.observer.operator(dismissed=old.value, given_up=old.id)):
+        run(orders.retire(stage.target, stage.world(), sleep=_no_wait))
 
 
 def reclaim(stage: Stage) -> None:
@@ -50,8 +68,8 @@ def reclaim(stage: Stage) -> None:
     other = next((slot for slot in state.slots if slot.value != state.current), None)
     if other is None:
         return
-    stage.observer.operator(dismissed=other.value, given_up=other.id)
-    run(orders.reclaim(stage.target, stage.world(), other.id, sleep=_no_wait))
+    with _unless_refused(lambda: stage.observer.operator(dismissed=other.value, given_up=other.id)):
+        run(orders.reclaim(stage.target, stage.world(), other.id, sleep=_no_wait))
 
 
 def force(stage: Stage) -> None:

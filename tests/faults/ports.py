@@ -26,7 +26,7 @@ from rotator.errors import RotatorError, UnavailableError, UnknownOutcomeError
 from tests.app.small_world import SureLease
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Sequence
     from datetime import datetime, timedelta
 
     from rotator.core.changes import Heard
@@ -58,6 +58,13 @@ class Fault(enum.Enum):
 READ_ONLY = frozenset({"prove", "log"})
 
 
+class Turn:
+    """The end of a process's turn."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
 class Gate:
     """Counts effects, applies the faults that are placed on them, and tells who watches."""
 
@@ -80,12 +87,14 @@ class Gate:
         self._other_process = other_process
         self._acts = self._began = 0
         self.acted = False  # somebody else acted, or slept, in this pass
+        self.taking_turns = False
         self._slept = False
         self._soon: list[tuple[int, Callable[[], Awaitable[Any]]]] = []
         self._later: list[tuple[int, Callable[[], Awaitable[Any]]]] = []
 
     async def effect(self, name: str, call: Callable[[], Awaitable[Any]]) -> Any:
         """Let one effect through, or not."""
+        await self.turn()
         self.number += 1
         number = self.number
         self.names.append(name)
@@ -117,11 +126,17 @@ class Gate:
             raise UnknownOutcomeError(f"{name}: the answer was lost")
         return result
 
-    def read(self) -> None:
+    async def read(self) -> None:
         """Let one read through, or not."""
+        await self.turn()
         self.reads += 1
         if self.reads in self._unreadable:
             raise UnavailableError("no answer to a read")
+
+    async def turn(self) -> None:
+        """Let another process go first, where several take turns."""
+        if self.taking_turns:
+            await Turn()
 
     def calm(self) -> None:
         """No more faults."""
@@ -173,16 +188,16 @@ class GatedOkta:
         return self._okta.clock_ahead
 
     async def get_app(self, app: AppId) -> App | None:
-        self._gate.read()
+        await self._gate.read()
         return await self._okta.get_app(app)
 
     async def list_apps(self, *, pages: int | None = None) -> AsyncIterator[App]:
-        self._gate.read()
+        await self._gate.read()
         async for app in self._okta.list_apps():
             yield app
 
     async def list_secrets(self, app: AppId) -> tuple[OktaSecret, ...]:
-        self._gate.read()
+        await self._gate.read()
         return await self._okta.list_secrets(app)
 
     async def create_secret(self, app: AppId, value: SecretValue) -> OktaSecret:
@@ -206,19 +221,19 @@ class GatedOkta:
         await self._gate.effect("delete", lambda: self._okta.delete_secret(app, secret))
 
     async def deactivated_by_us(self, app: App, secret: OktaSecret) -> bool:
-        self._gate.read()
+        await self._gate.read()
         return await self._okta.deactivated_by_us(app, secret)
 
     async def changes(self, cursor: str | None, since: datetime) -> Heard:
-        self._gate.read()
+        await self._gate.read()
         return await self._okta.changes(cursor, since)
 
-    async def usage(self, app: App, *, old: str, current: str, since: datetime) -> UsageLog:
-        self._gate.read()
+    async def usage(self, app: App, *, old: str, current: str | None, since: datetime) -> UsageLog:
+        await self._gate.read()
         return await self._okta.usage(app, old=old, current=current, since=since)
 
     async def refusals(self, clients: Collection[str], cursor: str | None, since: datetime) -> Refusals:
-        self._gate.read()
+        await self._gate.read()
         return await self._okta.refusals(clients, cursor, since)
 
     async def prove(self, app: App, value: SecretValue, settings: VerifySettings) -> Proof:
@@ -236,11 +251,11 @@ class GatedKv:
         self._kv, self._gate = kv, gate
 
     async def read_metadata(self, path: KvPath) -> KvMetadata | None:
-        self._gate.read()
+        await self._gate.read()
         return await self._kv.read_metadata(path)
 
     async def read(self, path: KvPath, version: int | None = None) -> KvVersion | None:
-        self._gate.read()
+        await self._gate.read()
         return await self._kv.read(path, version)
 
     async def write(self, path: KvPath, fields: SecretFields, *, cas: int) -> int:

@@ -276,7 +276,7 @@ def unheard() -> Scene:
 def approving() -> Scene:
     """Expired, and a person has to approve."""
     scene = expired()
-    scene.policy, scene.may_make = replace(POLICY, mode=Mode.APPROVE), 0
+    scene.policy, scene.may_make, scene.may_block = replace(POLICY, mode=Mode.APPROVE), 0, True
     return scene
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.faults import bugs, people, scenes
+from tests.faults import bugs, operations, people, scenes
 from tests.faults.ports import Fault
 from tests.faults.story import Story
 
@@ -58,6 +58,15 @@ SHOWS: dict[Callable[[Any], None], Story] = {
     bugs.whatever_is_inactive_is_deleted: Story(scenes.deleted, acts=((4, people.admin_revokes_other),)),
     bugs.the_record_is_closed_before_it_is_empty: Story(scenes.expired, faults=((6, Fault.CRASH_AFTER),)),
     bugs.closing_destroys_the_whole_record: Story(scenes.expired),
+    bugs.a_sighting_does_not_stop_us: Story(scenes.lagging),
+    bugs.whoever_fails_with_the_old_one_is_not_heard: Story(scenes.lagging_unwatched),
+    bugs.doubt_counts_as_silence: Story(scenes.unheard),
+    bugs.an_older_path_counts_for_nothing: Story(scenes.one_path_behind),
+    bugs.another_path_is_written_over: Story(scenes.another_path_is_theirs),
+    bugs.a_rollback_does_not_pause: Story(scenes.overlapping, orders=((1, operations.rollback),)),
+    bugs.a_pause_is_not_honoured: Story(scenes.expired, orders=((1, operations.pause),)),
+    bugs.a_compromised_one_keeps_its_order: Story(scenes.leaked, acts=((6, people.person_rolls_back),)),
+    bugs.a_hook_is_forgotten_at_a_crash: Story(scenes.hooked, faults=((8, Fault.CRASH_AFTER),)),
 }
 
 # Each was a violation once; beside it the rule that it taught.
@@ -106,6 +115,11 @@ FOUND: tuple[Story, ...] = (
     Story(scenes.revoked, acts=((12, people.admin_deletes_current), (11, people.person_patches_value_back))),
     # A list that the token endpoint contradicts is read again before anybody is blocked.
     Story(scenes.expired, acts=((7, people.admin_revokes_current),)),
+    # An order is carried out once, also where somebody goes back to the secret that it named.
+    Story(scenes.leaked, acts=((6, people.person_rolls_back),)),
+    Story(scenes.cut_short, acts=((9, people.person_rolls_back),)),
+    # Where silence has to be proven, the soak's has to be as well.
+    Story(scenes.proven_silent),
     # A secret of Okta's is proven before it is adopted.
     Story(
         scenes.slow,

@@ -36,6 +36,7 @@ from tests.faults.world import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from tests.faults.operations import Operation
     from tests.faults.people import Act
@@ -88,14 +89,16 @@ class Told:
     names: list[str]
     states: set[int]
     passes: int
+    longest_two: timedelta  # with two active secrets
     lines: list[str] = field(default_factory=list)
 
 
 class Stage:
     """Where a story is played."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: Story, *, alone: bool = True) -> None:
         self.story = story
+        self._dies = bool(story.faults) or not alone
         self.scene = story.scene()
         self.lines: list[str] = []
         self.states: set[int] = set()
@@ -108,6 +111,7 @@ class Stage:
         self.hooks = GatedHooks()
         self.crashes = 0
         self.force = self.scene.order
+        self.held = False  # by an operator, until it is resumed
         extra = len(story.acts) + len(story.days) + 2 * sum(operation in MAKING for _, operation in story.orders)
         self.observer = Observer(
             overlap=OVERLAP,
@@ -159,6 +163,7 @@ class Stage:
             self.gate.names,
             self.states,
             passes,
+            self.observer.longest_two,
             self.lines,
         )
 
@@ -172,7 +177,7 @@ class Stage:
 
     def _whole_pass(self, number: int) -> Outcome | None:
         """A pass as a daemon makes it; None if it died."""
-        written, paused = self.observer.writes, state_of(self.scene).paused
+        written = self.observer.writes
         outcome: Outcome | None = None
         self._dismiss()
         try:
@@ -182,7 +187,7 @@ class Stage:
             self.tries = {}
             self.crashes += 1
             self.force = None if self.gate.number else self.force  # an order that did nothing yet is given again
-        if paused and state_of(self.scene).paused and not self.gate.acted:
+        if self.held and not self.gate.acted:
             self.observer.paused_pass(written)
         events = (*self.story.days, *self.story.orders)
         last = max((when for when, _what in events), default=0)
@@ -203,9 +208,10 @@ class Stage:
         people = bool(self.story.acts or self.story.days or self.story.orders) or self.scene.may_block
         self.observer.check_at_rest(blocked=blocked, people_acted=people)
         if self.scene.hooks and not blocked:
-            self.observer.hooks_run(self.hooks.runs, self.scene.hooks, crashed=bool(self.story.faults))
+            self.observer.hooks_run(self.hooks.runs, self.scene.hooks, crashed=self._dies)
         if (laggard := self.scene.laggard) and self.scene.policy.usage is Usage.OFF:
-            self._lag(laggard, heeded=not people)  # the last failure was heard, and it is back
+            alone = not (self.story.acts or self.story.days or self.story.orders)
+            self._lag(laggard, heeded=alone)  # its failures were heard, and it is back
 
     def world(self) -> World:
         """The ports, behind the gate."""
@@ -249,6 +255,8 @@ class Stage:
             self.lines.append(f"  {operation.__name__}: crashed")
         else:
             self.lines.append(f"  {operation.__name__}")
+            self.held = self.held or operation in {operations.pause, operations.rollback}
+        self.held = self.held and operation is not operations.resume
 
     def _dismiss(self) -> None:
         """What an order at the beginning takes the overlap from."""
@@ -269,6 +277,9 @@ class Stage:
             due = outcome.ending.until or now + timedelta(days=2)
             until = min(max(due, now + timedelta(minutes=1)), now + timedelta(days=7))
         self.gate.time_passed()
+        self._advance(until)
+
+    def _advance(self, until: datetime) -> None:
         while (laggard := self.scene.laggard) and until - self.scene.clock.now() > OFTEN:
             self.scene.clock.advance(OFTEN)
             self._lag(laggard, heeded=self.scene.policy.usage is not Usage.OFF)
@@ -330,8 +341,9 @@ class Stage:
 
 
 def _for_a_person(outcome: Outcome) -> bool:
-    """It waits for whoever still uses the old secret, and in the end for a person."""
-    return isinstance(outcome.ending, Rest) and outcome.ending.waiting in {Waiting.IN_USE, Waiting.EVIDENCE}
+    """It waits for a person, or for whoever still uses the old secret, and in the end for a person."""
+    waits = {Waiting.IN_USE, Waiting.EVIDENCE, Waiting.APPROVAL}
+    return isinstance(outcome.ending, Rest) and outcome.ending.waiting in waits
 
 
 def _settled(outcome: Outcome | None) -> bool:

@@ -8,6 +8,7 @@ choose other samples and more of them.
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +45,18 @@ ONLY_BY = {
 def _hold(told: Iterable[tuple[Story, Told]], what: str) -> None:
     """Tell all, count, and fail with the shortest story that broke a promise."""
     schedules, states, races, broken = 0, set[int](), 0, list[Story]()
+    two = timedelta(0)
     for story, end in told:
         schedules += 1
         states |= end.states
         races += len(end.races)
+        two = max(two, end.longest_two)
         if end.violations:
             broken.append(story)
-    print(f"{what}: {schedules} schedules, {len(broken)} violations, {len(states)} states, {races} races, seed {SEED}")
+    print(
+        f"{what}: {schedules} schedules, {len(broken)} violations, {len(states)} states, {races} races, "
+        f"longest with two active secrets {two}, seed {SEED}"
+    )
     if broken:
         pytest.fail(replay(min(broken, key=lambda story: len(str(story)))), pytrace=False)
     assert schedules

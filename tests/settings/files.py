@@ -31,13 +31,16 @@ selections:
     write_to: [{{mount: kv, path: "{path}"}}]
     {more}
 """
+SECRETS = (
+    "token", "secret-id", "okta-key.pem", "vault-secret-id", "pager-url", "chat-url", "hook-secret", "heartbeat-url",
+)  # fmt: skip
 NOBODY = Path("/nonexistent")
 CANARY = "00cnryQ7vYw3xZk9Lm2PbT5RjH8sNdF4gC6aE1WqU0"  # as long as a token of Okta's
 
 
 def save(folder: Path, text: str) -> Path:
     """Write a configuration and the secrets that it names; return its path."""
-    for name in ("token", "secret-id", "okta-key.pem", "vault-secret-id", "hook-secret"):
+    for name in SECRETS:
         secret = folder / name
         secret.write_text(f"{name}-{CANARY}")
         secret.chmod(0o600)

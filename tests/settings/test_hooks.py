@@ -255,7 +255,7 @@ def test_a_variable_may_change_a_hook(tmp_path: Path) -> None:
         wrong(
             hooked("{command: [/bin/sh], timeout: 1h}"),
             16,
-            "hooks.tell.timeout: is too long; at most 5m",
+            "hooks.tell.timeout: is too long; at most 2m",
             name="a hook that takes an hour",
         ),
         wrong(

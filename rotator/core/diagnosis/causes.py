@@ -34,6 +34,7 @@ class Cause(enum.Enum):
     QUOTES = "quotes around the secret"
     ENCODED = "secret is encoded"
     OLDER_VERSION = "secret of an older Vault version"
+    OTHER_PATH = "another path holds another secret"
     STAGED = "secret that is only staged"
     NOT_YET = "secret not yet known everywhere"
     TOO_SHORT = "secret too short for client_secret_jwt"

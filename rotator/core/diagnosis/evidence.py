@@ -112,6 +112,14 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """Another path of the target that does not hold the leading one's value, and what it holds."""
+
+    path: KvPath
+    holds: str
+
+
+@dataclass(frozen=True, slots=True)
 class VaultSide:
     """What Vault holds. `missing` says why consumers find no secret there; `deleted` is a version to undelete."""
 
@@ -122,6 +130,7 @@ class VaultSide:
     deleted: int | None = None
     staged: bool = False  # the value in question is the staged one
     made: bool = False  # and we have made it once
+    behind: tuple[Behind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,6 +236,17 @@ def secret_unknown(case: Case) -> Doubt | None:
     return Doubt(advice.likely(case), advice.why_it_is_not_compared(case), advice.what_would_compare(case))
 
 
+def other_path(case: Case) -> Finding | None:
+    """Applications that read another of the target's paths find another secret there, or none."""
+    vault, subject = case.seen.vault, case.seen.subject
+    if vault is None or not vault.behind:
+        return None
+    evidence = f"{'; '.join(f'{each.path} {each.holds}' for each in vault.behind)}; {subject.path} leads"
+    remedy = "Have what the leading path holds copied there; `rotator plan` says what is in the way, if anything is."
+    command = "plan" if subject.observes else "reconcile"
+    return Finding(Cause.OTHER_PATH, evidence, remedy, shlex.join(["rotator", command, str(subject.target)]))
+
+
 SECRET: tuple[Check, ...] = (
     nothing_in_vault,
     swapped,

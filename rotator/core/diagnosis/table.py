@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from rotator.core.diagnosis import clients, requests, servers
 from rotator.core.diagnosis.case import Case
 from rotator.core.diagnosis.causes import Cause, Doubt, Finding
-from rotator.core.diagnosis.secrets import SECRET
+from rotator.core.diagnosis.secrets import SECRET, other_path
 from rotator.core.diagnosis.signs import Sign
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ CHECKS: tuple[Check, ...] = (
     clients.method_unknown,
     requests.too_short_to_sign,
     secret,
+    other_path,
     requests.wrong_method,
     requests.malformed_basic,
     requests.credentials_in_query,

@@ -1,0 +1,226 @@
+"""When an old secret may go: what the log shows of its use, and what a person said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rotator.core.actions import (
+    Activate,
+    AskLog,
+    AskUsage,
+    Block,
+    Blocked,
+    Deactivate,
+    Delete,
+    Rest,
+    Stage,
+    Verify,
+    Waiting,
+)
+from rotator.core.model import OrderMode, Reason, Removal, RetiringMode, SecretId
+from rotator.core.rotation import next_action
+from rotator.core.usage import Evidence, Usage, User
+from tests.core.snapshots import ISSUED, NOON, POLICY, A, B, ago, closed, consumer, order, secret, seen, version
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rotator.core.actions import Action
+    from rotator.core.model import OktaSecret, Policy, Snapshot
+
+OLD, NEW = SecretId("ocsA"), secret(B, age=8)
+LEFT = ago(8)
+REQUIRED = replace(POLICY, usage=Usage.REQUIRED)
+OFF = replace(POLICY, usage=Usage.OFF)
+
+
+def user(age: float) -> User:
+    return User("192.0.2.7", "job/1.0", ago(age))
+
+
+def old(*, active: bool = True, changed: float = 1) -> OktaSecret:
+    return secret(A, age=100, active=active, changed=100 if active else changed)
+
+
+def leaving(
+    evidence: Evidence | None,
+    *,
+    it: OktaSecret | None = None,
+    policy: Policy = POLICY,
+    left: float = 8,
+    proven: bool = True,
+    **more: Any,
+) -> Snapshot:
+    """B replaced A some days ago."""
+    vault = consumer(version(1, A, age=100), version(2, B, age=left, retiring="ocsA", **more.pop("mode", {})))
+    usage = {OLD: evidence} if evidence else {}
+    return seen(it or old(), NEW, vault=vault, policy=policy, proofs={B: ISSUED} if proven else {}, usage=usage, **more)
+
+
+QUIET = Evidence()
+USED = Evidence(users=(user(2),))
+DOUBTED = Evidence(unproven="the log is late")
+MISSED = Evidence(failing=(user(0.1),))
+
+
+@pytest.mark.parametrize(
+    ("given", "then"),
+    [
+        pytest.param(leaving(None), AskUsage(old(), NEW, LEFT), id="the log is asked before it is switched off"),
+        pytest.param(leaving(QUIET), Deactivate(OLD, "overlap over"), id="nobody used it: it goes"),
+        pytest.param(leaving(None, policy=OFF), Deactivate(OLD, "overlap over"), id="off: nobody is asked"),
+        pytest.param(
+            leaving(replace(QUIET, asked_at=NOON - timedelta(minutes=11))),
+            AskUsage(old(), NEW, LEFT),
+            id="what the log said some time ago is asked again",
+        ),
+        pytest.param(leaving(USED, policy=OFF), Deactivate(OLD, "overlap over"), id="off: nor is it heard"),
+        pytest.param(
+            leaving(USED),
+            Rest(ago(2) + timedelta(days=7), Waiting.IN_USE, "ocsA: job/1.0 at 192.0.2.7, last 2026-06-13 12:00 UTC"),
+            id="a sighting begins the overlap anew",
+        ),
+        pytest.param(leaving(Evidence(users=(user(7),))), Deactivate(OLD, "overlap over"), id="one of old does not"),
+        pytest.param(leaving(DOUBTED), Deactivate(OLD, "overlap over"), id="stop_if_seen: doubt alone does not"),
+        pytest.param(
+            leaving(DOUBTED, policy=REQUIRED),
+            Rest(NOON + timedelta(minutes=2), Waiting.EVIDENCE, "ocsA: the log is late"),
+            id="required: doubt is waited out",
+        ),
+        pytest.param(
+            leaving(replace(DOUBTED, tries=30), policy=REQUIRED),
+            Rest(NOON + timedelta(days=1), Waiting.EVIDENCE, "ocsA: the log is late"),
+            id="required: in the end once a day",
+        ),
+        pytest.param(leaving(QUIET, policy=REQUIRED), Deactivate(OLD, "overlap over"), id="required: proven, it goes"),
+        pytest.param(
+            leaving(None, policy=REQUIRED, proven=False),
+            Verify(B, "current"),
+            id="required: a request of our own comes first, for the log to show",
+        ),
+        pytest.param(
+            leaving(USED, left=30),
+            Blocked(
+                Block.IN_USE,
+                "ocsA: job/1.0 at 192.0.2.7, last 2026-06-13 12:00 UTC",
+                "Have its users take the new one; `rotator retire billing` does not wait.",
+            ),
+            id="used beyond overlap.max: a person decides",
+        ),
+        pytest.param(
+            leaving(DOUBTED, left=30, policy=REQUIRED),
+            Blocked(
+                Block.UNPROVEN, "ocsA: the log is late", "When you know that nobody uses it: `rotator retire billing`."
+            ),
+            id="unproven beyond overlap.max: a person decides",
+        ),
+        pytest.param(
+            leaving(USED, staging=closed(A, B, remove=Removal(OLD, ago(100), ago(0)))),
+            Deactivate(OLD, "a person said so"),
+            id="a person has decided",
+        ),
+        pytest.param(
+            leaving(USED, left=1, staging=closed(A, B, remove=Removal(OLD, ago(100), ago(0), compromised=True))),
+            Deactivate(OLD, "compromised"),
+            id="a compromised one has no overlap",
+        ),
+        pytest.param(
+            leaving(
+                QUIET,
+                it=secret(A, age=100, changed=0.1),
+                left=1,
+                staging=closed(A, B, remove=Removal(OLD, ago(100), ago(0.5))),
+            ),
+            Rest(
+                NEW.created + POLICY.rotate_after,
+                Waiting.NEXT_ROTATION,
+                "ocsA was switched on again and stays until it is retired",
+            ),
+            id="somebody switched it on again after that: they want it",
+        ),
+        pytest.param(
+            leaving(None, mode={"mode": RetiringMode.NOW}), Deactivate(OLD, "overlap over"), id="a dead one goes"
+        ),
+    ],
+)  # fmt: skip
+def test_an_active_one(given: Snapshot, then: Action) -> None:
+    assert then == next_action(given, NOON)
+
+
+@pytest.mark.parametrize(
+    ("given", "then"),
+    [
+        pytest.param(
+            leaving(None, it=old(active=False)),
+            AskUsage(old(active=False), NEW, LEFT),
+            id="the log is asked whether anybody misses it",
+        ),
+        pytest.param(
+            leaving(QUIET, it=old(active=False)), Rest(ago(1) + timedelta(days=3), Waiting.SOAK), id="nobody: it soaks"
+        ),
+        pytest.param(
+            leaving(MISSED, it=old(active=False)), AskLog(old(active=False)), id="somebody: who did that is asked"
+        ),
+        pytest.param(
+            leaving(MISSED, it=old(active=False), asked={OLD: True}),
+            Activate(OLD, "still used: job/1.0 at 192.0.2.7, last 2026-06-15 09:36 UTC"),
+            id="we did: it comes back",
+        ),
+        pytest.param(
+            leaving(MISSED, it=old(active=False), asked={OLD: True}, policy=OFF),
+            Activate(OLD, "still used: job/1.0 at 192.0.2.7, last 2026-06-15 09:36 UTC"),
+            id="under off as well",
+        ),
+        pytest.param(
+            leaving(MISSED, it=old(active=False), asked={OLD: False}),
+            Rest(ago(1) + timedelta(days=3), Waiting.SOAK),
+            id="somebody else did: it stays off",
+        ),
+        pytest.param(
+            leaving(
+                MISSED,
+                it=old(active=False),
+                asked={OLD: True},
+                staging=closed(A, B, remove=Removal(OLD, ago(100), ago(2), compromised=True)),
+            ),
+            Rest(ago(1) + timedelta(days=3), Waiting.SOAK),
+            id="a compromised one never comes back",
+        ),
+        pytest.param(
+            leaving(QUIET, it=old(active=False, changed=3)), Delete(OLD, "soak over"), id="after a quiet soak it goes"
+        ),
+        pytest.param(
+            leaving(DOUBTED, it=old(active=False, changed=3), policy=REQUIRED),
+            Rest(NOON + timedelta(minutes=2), Waiting.EVIDENCE, "ocsA: the log is late"),
+            id="required: quiet has to be proven",
+        ),
+    ],
+)  # fmt: skip
+def test_one_that_is_switched_off(given: Snapshot, then: Action) -> None:
+    assert then == next_action(given, NOON)
+
+
+@pytest.mark.parametrize(
+    ("mode", "then"),
+    [
+        pytest.param(OrderMode.NOW, Rest(ago(1) + timedelta(days=7), Waiting.OVERLAP), id="force waits for it"),
+        pytest.param(OrderMode.CUT, Deactivate(OLD, "to make room: ordered"), id="force --now cuts it short"),
+        pytest.param(OrderMode.COMPROMISED, Deactivate(OLD, "to make room: ordered"), id="compromised as well"),
+    ],
+)
+def test_an_order_while_the_one_before_is_in_its_overlap(mode: OrderMode, then: Action) -> None:
+    given = leaving(QUIET, left=1, staging=closed(A, B, order=order("ocsB", mode=mode)))
+
+    assert then == next_action(given, NOON)
+
+
+def test_an_order_begins_at_once_where_there_is_room() -> None:
+    young = seen(
+        secret(B), vault=consumer(version(1, B)), staging=closed(B, order=order("ocsB", mode=OrderMode.COMPROMISED))
+    )
+
+    assert Stage(Reason.ORDERED) == next_action(young, NOON)
