@@ -76,5 +76,3 @@ def test_a_kind_that_there_is_not_is_refused() -> None:
 
     assert ran.returncode == 2
     assert f"no such kind: story; there are {', '.join(KINDS)}" in ran.stderr
-
-
