@@ -68,7 +68,11 @@ def as_json(conditions: dict[str, str], chapters: Sequence[Chapter]) -> str:
     document: dict[str, Any] = {
         "conditions": conditions,
         "chapters": [
-            {"title": chapter.title, "rows": [{**asdict(row), "met": row.met} for row in chapter.rows]}
+            {
+                "title": chapter.title,
+                "how": chapter.how,
+                "rows": [{**asdict(row), "met": row.met} for row in chapter.rows],
+            }
             for chapter in chapters
         ],
     }
