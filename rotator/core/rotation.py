@@ -49,7 +49,7 @@ from rotator.core.model import (
     StagingState,
 )
 from rotator.core.places import cannot_be_written, copy_to_the_others
-from rotator.core.precedence import Cause
+from rotator.core.precedence import Hold, waits
 from rotator.core.retirement import while_off
 from rotator.core.slots import drop_duplicate, free_a_slot, switch_off
 
@@ -214,7 +214,7 @@ def promote(facts: Facts) -> Action | None:
         if facts.value is not None and not facts.matches and facts.proof is None:
             return Verify(facts.value, "current")
         return Rest(opens, Waiting.WINDOW)
-    if facts.cause is not Cause.REVOKED and (trouble := cannot_be_written(facts)) is not None:
+    if waits(facts.cause, Hold.PLACES) and (trouble := cannot_be_written(facts)) is not None:
         return trouble
     return Promote(next(secret for secret in facts.candidates if secret.active))
 
@@ -308,6 +308,8 @@ def tell_consumers(facts: Facts) -> Action | None:
         failed = facts.seen.hooks_failed.get(name)
         if failed is None:
             return RunHook(name)
+        if facts.compromised or not waits(facts.cause, Hold.HOOKS):
+            continue
         since = facts.current.created if facts.current else facts.now
         if facts.now >= since + facts.policy.overlap_max:
             hint = "Mend it, or take it out of `hooks`; it is run again at the next look."
@@ -320,6 +322,8 @@ def retire(facts: Facts) -> Action | None:
     """Row 14: the old one is switched off after the overlap if nobody uses it, and removed after the soak."""
     for leaving in facts.leaving:
         step = _next_of(facts, leaving)
+        if isinstance(step, Blocked) and not waits(facts.cause, Hold.OVERLAP):
+            continue
         if step is not None and not isinstance(step, Rest):
             return step
     return None
