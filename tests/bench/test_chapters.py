@@ -12,6 +12,7 @@ import pytest
 
 from tests.bench.__main__ import WORKS
 from tests.bench.alone import alone
+from tests.bench.figures import Chapter, Row, as_json, put
 from tests.bench.measure import clean_environ
 from tests.bench.peers.contestants import TWO_PHASE
 from tests.bench.peers.kills import calls_of, kill
@@ -20,8 +21,6 @@ from tests.postgres import NONE
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.bench.figures import Chapter
 
 AT_REST = [
     *("ready", "ready, to the bare imports", "memory", "memory, to the bare imports"),
@@ -120,6 +119,15 @@ def test_what_is_told_without_a_look(tmp_path: Path) -> None:
     assert names(chapter)[-1] == "`simulate`, a year: CPU to the bare events"
     (calls,) = [row.figure for row in chapter.rows if row.what == "calls to Okta and Vault"]
     assert calls == 0
+
+
+def test_a_chapter_is_put_in_the_place_of_its_title_and_the_others_stay() -> None:
+    before = as_json({"date": "then"}, [Chapter("A", "a", [Row("x", 1, 2)]), Chapter("B", "b", [Row("y", 3)])])
+
+    conditions, chapters = put([Chapter("A", "anew", [Row("x", 5, 2)])], {"date": "now", "load before": "1.0"}, before)
+
+    assert chapters == [Chapter("A", "anew", [Row("x", 5, 2)]), Chapter("B", "b", [Row("y", 3)])]
+    assert conditions == {"date": "then", "chapter 'A'": "by itself on now, load before 1.0"}
 
 
 def test_a_chapter_that_there_is_not_is_refused_and_nothing_is_written(tmp_path: Path) -> None:

@@ -72,6 +72,14 @@ def steps(story: Story) -> list[str]:
     return [act.step for act in story.acts]
 
 
+def test_who_began_it_and_why_is_what_the_staging_says() -> None:
+    audit = Audit().act("OrderReplacement", rotation=None, reason="ordered", actor="a person")
+    story = audit.act("Stage", begun_in=None, reason="expired", actor="the daemon").act("Create", actor="another").one()
+
+    assert steps(story)[0] == "OrderReplacement"
+    assert (story.actor, story.reason) == ("the daemon", "expired")
+
+
 # --- one rotation -----------------------------------------------------------------------------------------------
 
 

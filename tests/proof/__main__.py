@@ -28,7 +28,7 @@ from tests.bench.measure import clean_environ
 from tests.faults.count import count, story
 from tests.faults.story import replay
 from tests.postgres import NONE
-from tests.soak.__main__ import SETTLING
+from tests.soak.__main__ import MEMBERS, SETTLING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,9 @@ def soak(minutes: float, seed: int) -> Tried:
     if missing := _no_postgres():
         return Tried("soak", 0, "", skipped=missing)
     rest = max(0.2, minutes - SETTLING / 60)
-    found = _asked(["-m", "tests.soak", "--minutes", str(rest), "--seed", str(seed)], also=1)
+    targets = max(MEMBERS, min(30, int(rest * 15)))  # no more than have time to settle
+    argv = ["-m", "tests.soak", "--minutes", str(rest), "--seed", str(seed), "--targets", str(targets)]
+    found = _asked(argv, also=1)
     return Tried("soak", found["rotations"], "rotations", tuple(found["broken"]))
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "requirements"
-LOCKS = tuple(FOLDER / name for name in ("build.txt", "run.txt", "postgres.txt", "dev.txt"))
-SHIPPED = FOLDER / "postgres.txt"  # all that may come along with the program
+LOCKS = tuple(FOLDER / name for name in ("build.txt", "run.txt", "postgres.txt", "image.txt", "dev.txt"))
+SHIPPED = FOLDER / "image.txt"  # all that may come along with the program
 ALL = FOLDER / "dev.txt"  # and the tools of the house
 
 _PIN = re.compile(r"(?P<name>[a-z0-9._-]+)==(?P<version>[^ ;]+)(?: ; (?P<marker>.+?))?(?= +--hash|\s*$)")
