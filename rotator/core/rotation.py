@@ -209,14 +209,11 @@ def promote(facts: Facts) -> Action | None:
         return Verify(staged, "candidate")
     if not proof.level.good:
         return until_proven(facts, proof)
-    opens = window_opens(facts)
-    if facts.now < opens:
-        if facts.value is not None and not facts.matches and facts.proof is None:
-            return Verify(facts.value, "current")
-        return Rest(opens, Waiting.WINDOW)
-    if waits(facts.cause, Hold.PLACES) and (trouble := cannot_be_written(facts)) is not None:
-        return trouble
-    return Promote(next(secret for secret in facts.candidates if secret.active))
+    opens, trouble = window_opens(facts), cannot_be_written(facts)
+    held_up = Rest(opens, Waiting.WINDOW) if facts.now < opens else trouble if waits(facts.cause, Hold.PLACES) else None
+    if held_up is not None and facts.value is not None and not facts.matches and facts.proof is None:
+        return Verify(facts.value, "current")  # if it is dead nobody is served by waiting
+    return held_up or Promote(next(secret for secret in facts.candidates if secret.active))
 
 
 def scrub(facts: Facts) -> Action | None:
