@@ -29,7 +29,7 @@ def test_a_dump_of_the_database_has_nothing_secret(fresh_life: Life, cluster: Cl
         life.run("resume", "--all")
         with LongLived(life) as daemon:
             daemon.until_ready()
-            daemon.until("audit", action="Promote")
+            daemon.until("secret_deleted")
             daemon.stop()
         life.run("audit", "export")
         life.run("status", "--cached")
