@@ -109,6 +109,7 @@ def _look_back(life: Life) -> None:
     life.run("evidence", "billing")
     life.run("audit", "export")
     life.copied("audit-export", "audit/export.jsonl")
+    life.run("certify", "--yes", "--log-wait", "1", "--report", str(life.place.file("emitted/certified.md")))
 
 
 def _go_wrong(life: Life) -> None:
