@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.bench.figures import Chapter
 
+STOPS = int(os.environ.get("ROTATOR_TEST_STOPS", "10"))
+SEED = int(os.environ.get("ROTATOR_TEST_SEED", "20261127"))
 AT_REST = [
     *("ready", "ready, to the bare imports", "memory", "memory, to the bare imports"),
     *("growth of the memory", "CPU of a tick", "calls to Okta and Vault"),
@@ -81,6 +84,14 @@ def test_kills(tmp_path: Path) -> None:
 
     assert names(chapter)[0] == "trials"
     assert [row.goal for row in chapter.rows] == [None, 0, 0, 0]
+
+
+@pytest.mark.usefixtures("postgres")
+def test_stops(tmp_path: Path) -> None:
+    chapter = tiny("stops", tmp_path, trials=STOPS, targets=max(16, 3 * STOPS), seconds=5 * STOPS, seed=SEED)
+
+    assert names(chapter)[0] == "trials"
+    assert [row.figure for row in chapter.rows if row.goal == 0] == [0, 0, 0, 0]
 
 
 def test_a_year_of_one_app(tmp_path: Path) -> None:
