@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -25,7 +26,6 @@ from tests.postgres import cluster_or_skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from rotator.sandbox.okta_state import OktaApp
 
@@ -90,10 +90,18 @@ class Members:
 
     def at(self, pid: int) -> int:
         """Return how many targets it holds."""
-        query = "SELECT count(*) FROM rotator_lease WHERE owner = %s AND until > now()"
+        return self.held(f"member/{pid}")
+
+    def held(self, by: str = "member/%") -> int:
+        """Return how many targets are held, by anybody."""
+        query = "SELECT count(*) FROM rotator_lease WHERE owner LIKE %s AND until > now()"
         with psycopg.connect(self._url) as connection:
-            (count,) = connection.execute(query, [f"member/{pid}"]).fetchone() or (0,)
+            (count,) = connection.execute(query, [by]).fetchone() or (0,)
         return int(count)
+
+    def dead(self) -> int:
+        """Return how many have ended by themselves."""
+        return sum(not Path(f"/proc/{pid}").exists() for pid in self._pids)
 
 
 @contextmanager

@@ -1,4 +1,8 @@
-"""The chapter of stops by the hundred: daemons on PostgreSQL that are frozen in the middle, and revived too late."""
+"""The chapter of stops by the hundred: daemons on PostgreSQL that are frozen in the middle, and revived too late.
+
+With another `kind` it is their database that something befalls: it is started anew, its connections are cut, or it is
+frozen for longer than a lease.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import random
 import signal
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,19 +27,32 @@ from tests.entry.site import EXPIRED
 from tests.postgres import cluster_or_skip
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from rotator.sandbox.faults import Reply, Verdict
     from rotator.sandbox.journal import Call
     from tests.bench.kills import Members
+    from tests.postgres import Cluster
 
 LEASE = LASTING.total_seconds() / SCALE
+CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname LIKE 'state_%' AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
+WHAT = {
+    "stopped": "one is frozen (SIGSTOP) and revived while the other one works",
+    "database frozen": "their database is frozen (SIGSTOP) and revived",
+    "database restarted": "their database is stopped as in a crash, and started again within 1.6 s",
+    "connections cut": "all connections to their database are cut (pg_terminate_backend)",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
     """How much is measured: trials at least, if there is work for so many, in so many seconds at most."""
 
+    kind: str = "stopped"
     trials: int = 100
     targets: int = 400
     seconds: float = 240.0
@@ -55,15 +72,17 @@ class Consumers:
         self._first = {name: app.secrets[0].value for name, app in self.fleet.apps.items()}
 
     async def __call__(self, call: Call, _: Reply | None) -> Verdict:
-        if call.method != "GET" and not call.path.startswith("/oauth2"):
-            self.look(f"after call {call.n}, {call.kind} {call.path}")
+        if call.method != "GET":
+            concerned = [name for name, app in self.fleet.apps.items() if app.id in call.path or name in call.path]
+            self.look(f"after call {call.n}, {call.kind} {call.path}", concerned)
         return GoOn()
 
-    def look(self, when: str) -> None:
-        """See whether each app takes what Vault holds and what it held before."""
+    def look(self, when: str, names: Iterable[str]) -> None:
+        """See whether these apps take what Vault holds and what it held before."""
         now = self.fleet.box.clock.now()
         with self.fleet.box.lock:
-            for name, app in self.fleet.apps.items():
+            for name in names:
+                app = self.fleet.apps[name]
                 self.looks += 1
                 owed = {self.fleet.site.fields(name).get("client_secret"), self._first[name]}
                 if owed - set(app.accepted(now)):
@@ -72,30 +91,55 @@ class Consumers:
 
 @dataclass
 class Stops:
-    """What was seen."""
+    """What is done to whom, and what it came to."""
 
+    members: Members
+    cluster: Cluster
+    rng: random.Random
     stops: int = 0
-    trials: int = 0  # targets that a daemon held when it was frozen
+    trials: int = 0  # targets that were held when it happened
+
+    def one(self, kind: str, until: float) -> None:
+        """Wait until a daemon is at work, and a moment more; then let it happen."""
+        if (victim := self.members.next_at_work(self.rng.uniform(0, AT_WORK), until)) is None:
+            return
+        self.trials += self.members.at(victim) if kind == "stopped" else self.members.held()
+        self.stops += 1
+        longer = LEASE * self.rng.uniform(1.2, 4)
+        match kind:
+            case "stopped":
+                with frozen([victim]):
+                    time.sleep(longer)
+            case "database frozen":
+                with frozen(self.cluster.processes()):
+                    time.sleep(longer)
+            case "database restarted":
+                self.cluster.stop()
+                time.sleep(self.rng.uniform(0, longer))
+                self.cluster.start()
+            case "connections cut":
+                self.cluster.execute(CUT)
+            case _:
+                raise ValueError(kind)
 
 
-def frozen_and_revived(members: Members, rng: random.Random, until: float, seen: Stops) -> None:
-    """Freeze one that is at work, for longer than its lease; revive it while the other one works."""
-    if (victim := members.next_at_work(rng.uniform(0, AT_WORK), until)) is None:
-        return
-    os.kill(victim, signal.SIGSTOP)
+@contextmanager
+def frozen(pids: Sequence[int]) -> Iterator[None]:
+    """Freeze these processes while the context lasts."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
     try:
-        seen.trials += members.at(victim)
-        seen.stops += 1
-        time.sleep(LEASE * rng.uniform(1.2, 4))
+        yield
     finally:
-        os.kill(victim, signal.SIGCONT)
+        for pid in reversed(pids):
+            os.kill(pid, signal.SIGCONT)
 
 
 def measured(folder: Path, size: Size) -> Chapter:
     """Freeze and revive while there is something to rotate, then let the rest be done."""
-    rng, seen = random.Random(size.seed), Stops()
     with ExitStack() as around:
-        url = around.enter_context(cluster_or_skip()).new_database()
+        cluster = around.enter_context(cluster_or_skip())
+        url = cluster.new_database()
         box = around.enter_context(Sandbox(okta=OktaSettings(limits=UNLIMITED)))
         fleet = Fleet(box, folder / "fleet", url)
         fleet.add_named(size.targets, age=EXPIRED)
@@ -103,25 +147,28 @@ def measured(folder: Path, size: Size) -> Chapter:
         consumers = Consumers(fleet)
         box.faults.arm(consumers, when="after", times=None)
         members = around.enter_context(members_of(fleet, url))
+        seen = Stops(members, cluster, random.Random(size.seed))
         ends = time.monotonic() + size.seconds
         while seen.trials < size.trials and time.monotonic() < ends and not_rotated(fleet):
-            frozen_and_revived(members, rng, ends, seen)
+            seen.one(size.kind, ends)
         revived, ends = time.monotonic(), time.monotonic() + SETTLING
         while (left := not_rotated(fleet)) and time.monotonic() < ends:
             time.sleep(0.1)
         settling = time.monotonic() - revived
-        consumers.look("in the end")
+        dead = members.dead()
+        faults = (fleet.folder / "members.log").read_text(encoding="utf-8").count("Traceback")
+        consumers.look("in the end", fleet.apps)
         creates = Counter(call.path for call in box.journal.calls(CREATE) if call.applied)
         made = [len(json.loads(fleet.site.staged(app)["made"])) for app in fleet.apps.values()]
         keys = [key for name in fleet.apps if (key := box.vault.key("secret", f"{name}/okta"))]
     bound = f"{3 / seen.trials:.1e}" if seen.trials else "none"
     return Chapter(
         "Stops by the hundred",
-        f"Two daemons on PostgreSQL, {AT_ONCE} passes each, over {size.targets:,} expired secrets; one is frozen"
-        f" (SIGSTOP) at a random moment in the first {AT_WORK} s in which it is seen at work, for 1.2 to 4 times its"
-        f" lease, and revived while the other one works. Leases and heartbeats are scaled 1:{SCALE}. A trial is a"
-        " target that a daemon held when it was frozen. After each write it is looked whether each consumer's value,"
-        f" and the one before it, are taken. None in n trials means less than 3/n with 95 % certainty: {bound}.",
+        f"Two daemons on PostgreSQL, {AT_ONCE} passes each, over {size.targets:,} expired secrets; {WHAT[size.kind]},"
+        f" at a random moment in the first {AT_WORK} s in which one is seen at work. What is frozen is so for 1.2 to 4"
+        f" times a lease. Leases and heartbeats are scaled 1:{SCALE}. A trial is a target that was held when it"
+        " happened. After each write it is looked whether the app takes what its consumers hold, and what they held"
+        f" before. None in n trials means less than 3/n with 95 % certainty: {bound}.",
         [
             Row("trials", seen.trials, remark=f"{seen.stops} stops"),
             Row("values made beyond one for each rotation", sum(values - 1 for values in made), 0),
@@ -129,6 +176,7 @@ def measured(folder: Path, size: Size) -> Chapter:
             Row("promotions beyond one for each rotation", sum(max(0, key.current - 2) for key in keys), 0),
             Row("values that were not taken", len(consumers.broken), 0, remark=f"{consumers.looks:,} looks"),
             Row("not rotated and at rest in the end", len(left), 0),
-            Row("the rest was done after the last revival in", settling, unit=" s"),
+            Row("daemons that ended, and faults that they logged", dead + faults, 0),
+            Row("the rest was done after the last one in", settling, unit=" s"),
         ],
     )
