@@ -118,7 +118,7 @@ class CountingMint:
 
 @dataclass
 class SmallWorld:
-    """Everything at once. `sleep` lets the clock run instead of waiting. Okta and Vault may have clocks of their own."""
+    """Everything. `sleep` lets the clock run instead of waiting. Okta and Vault may have clocks of their own."""
 
     clock: ManualClock = field(default_factory=ManualClock)
     okta_clock: Clock | None = None

@@ -90,14 +90,13 @@ class Members:
 
     def at(self, pid: int) -> int:
         """Return how many targets it holds."""
-        return self.held(f"member/{pid}")
+        return len(self.held(f"member/{pid}"))
 
-    def held(self, by: str = "member/%") -> int:
-        """Return how many targets are held, by anybody."""
-        query = "SELECT count(*) FROM rotator_lease WHERE owner LIKE %s AND until > now()"
+    def held(self, by: str = "member/%") -> list[str]:
+        """Return the apps that are held, by anybody."""
+        query = "SELECT key FROM rotator_lease WHERE owner LIKE %s AND until > now()"
         with psycopg.connect(self._url) as connection:
-            (count,) = connection.execute(query, [by]).fetchone() or (0,)
-        return int(count)
+            return [key.rpartition("/")[2] for (key,) in connection.execute(query, [by]).fetchall()]
 
     def dead(self) -> int:
         """Return how many have ended by themselves."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,9 @@ from rotator.daemon.pruning import FIRST, Pruning
 from rotator.daemon.vitals import Pulse
 from tests.clocks.apart import DAY, EXACT, HOUR, Apart
 from tests.daemon.post import TICK
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 LEAPS = {
     "an hour ahead": HOUR,
@@ -101,14 +104,15 @@ async def test_a_leap_of_the_clock_makes_nothing_old_enough_to_be_removed() -> N
         world.ours.off = 400 * DAY
         await world.go_on(HOUR)
         seconds[0] = FIRST.total_seconds()
-        assert not pruning.is_due
+        due = [pruning.is_due]
         world.ours.off = EXACT
         await world.go_on(HOUR)
-        assert pruning.is_due
+        due.append(pruning.is_due)
         await pruning.prune()
         world.ours.off = 400 * DAY
-        assert not pruning.is_due
+        due.append(pruning.is_due)
 
+    assert due == [False, True, False]
     assert pruned == [FIRST.total_seconds()]
 
 

@@ -1,4 +1,4 @@
-"""Years of a fleet in minutes: the daemon's own loop over an org and a Vault in memory, a clock that leaps to what is due.
+"""Years of a fleet in minutes: the daemon's own loop over an org and a Vault in memory, from one due time to the next.
 
 `python -m tests.clocks.years --years 10 --targets 200 --seed 1` prints what was seen as JSON, and exits with 1 if a
 promise was broken. Each call takes a fifth of a second, one in a hundred goes wrong, and the windows lie where clocks
@@ -16,6 +16,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -102,7 +103,9 @@ class Life:
         self.slots = frozenset(each.id for each in held)
         self.owed = {each: until for each, until in self.owed.items() if until > now}
         taken = {each.value.reveal() for each in held if each.status.value == "ACTIVE"}
-        self.broken += [f"I1: at {now} a value is not taken" for each in (self.current, *self.owed) if each not in taken]
+        self.broken += [
+            f"I1: at {now} a value is not taken" for each in (self.current, *self.owed) if each not in taken
+        ]
         self._count_two(len(taken) > 1, now)
 
     def _count_two(self, two: bool, now: datetime) -> None:
@@ -115,7 +118,7 @@ class Life:
     def longest_closed(self, until: datetime) -> timedelta:
         """Return how long the calendar is closed at the most."""
         spans = self.target.policy.calendar.spans(BEGINS - 30 * DAY, until + 30 * DAY)
-        gaps = [after[0] - before[1] for before, after in zip(spans, spans[1:], strict=False)]
+        gaps = [after[0] - before[1] for before, after in pairwise(spans)]
         return max(gaps, default=timedelta(0))
 
     def lateness(self) -> list[timedelta]:
