@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 JOBS ?= 2
 
-.PHONY: demo test lint check bench fmt setup lock clean
+.PHONY: demo test lint audit check bench proof mutation sbom lowest highest fmt setup lock clean
 
 demo: $(VENV)/.run
 	@$(BIN)/rotator demo
@@ -23,7 +23,14 @@ lint: $(VENV)/.dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-check: lint
+# Licences, code, the wheel made twice; and what is known against the packages, if the network answers.
+audit: $(VENV)/.dev
+	@$(BIN)/python -m tests.supply audit
+
+sbom: $(VENV)/.dev
+	@$(BIN)/python -m tests.supply sbom
+
+check: lint audit
 	@$(MAKE) --no-print-directory test
 
 setup: $(VENV)/.dev
@@ -31,9 +38,24 @@ setup: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench
 
+# The promises, tried for as long as wanted; one line for each kind. SEED=1 chooses other tries.
+PROOF_MINUTES ?= 20
+proof: $(VENV)/.dev
+	@$(BIN)/python -m tests.proof --minutes $(PROOF_MINUTES) $(if $(SEED),--seed $(SEED))
+
+mutation: $(VENV)/.dev
+	@$(BIN)/python -m tests.mutation --minutes $(PROOF_MINUTES) $(if $(SEED),--seed $(SEED))
+
 fmt: $(VENV)/.dev
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+# The oldest or the newest versions that pyproject.toml allows, in an environment that is thrown away. Needs `uv`.
+lowest: $(VENV)/.dev
+	@$(BIN)/python -m tests.supply.bounds lowest
+
+highest: $(VENV)/.dev
+	@$(BIN)/python -m tests.supply.bounds highest
 
 # The lock files name no host: whoever installs brings an index of their own.
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rotator.core.admission import Admission, Brake, Wish
     from rotator.core.agenda import Remembered
     from rotator.core.budget import Window
+    from rotator.core.certification.notes import Client, Event, Labelled, RawSecret
     from rotator.core.changes import Heard
     from rotator.core.diagnosis.evidence import Answer, Asked, Document, Traces
     from rotator.core.history import Deed, Ended, Place, Row
@@ -274,6 +275,101 @@ class Probe(Protocol):
 
         A refusal counts at Okta, which raises an alarm after five wrong secrets in a day: ask once.
         """
+        ...
+
+
+class OktaLab(Protocol):
+    """One org, as its certification tries it out: answers as they are, and refusals as `RefusedError` with their text.
+
+    Whatever a write has lost on its way is looked for by whoever asked: the lab repeats nothing.
+    """
+
+    @property
+    def us(self) -> str | None:
+        """Our client id there; None where we use an API token."""
+        ...
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far our clock was ahead of Okta's when it last answered."""
+        ...
+
+    def limits(self) -> Mapping[str, int]:
+        """Return the calls a minute that answers told of, by bucket."""
+        ...
+
+    async def sign_in(self) -> frozenset[str]:
+        """Sign in unless we are; return the scopes of our token. An API token has none."""
+        ...
+
+    async def has_server(self, name: str) -> bool:
+        """Say whether there is a custom authorization server of that name or id. It needs no login."""
+        ...
+
+    async def apps_labelled(self, prefix: str) -> tuple[Labelled, ...]:
+        """Return the apps whose label begins so."""
+        ...
+
+    async def make_app(
+        self, label: str, value: SecretValue, *, client_id: str | None = None, dpop_bound: bool = False
+    ) -> Client:
+        """Make a service app that may ask for tokens by itself, with that secret; Okta chooses the id unless told."""
+        ...
+
+    async def switch_app_off(self, app: AppId) -> None:
+        """Deactivate the app. Done as well if it is gone."""
+        ...
+
+    async def delete_app(self, app: AppId) -> None:
+        """Delete an inactive app. Done as well if it is gone."""
+        ...
+
+    async def list_secrets(self, app: AppId) -> tuple[RawSecret, ...]:
+        """Return both slots, in Okta's order."""
+        ...
+
+    async def get_secret(self, app: AppId, secret: SecretId) -> RawSecret:
+        """Return one; `MissingError` if there is none."""
+        ...
+
+    async def create_secret(self, app: AppId, value: SecretValue) -> RawSecret:
+        """Register the value."""
+        ...
+
+    async def switch_secret(self, app: AppId, secret: SecretId, *, on: bool) -> None:
+        """Switch it on or off, whatever it is."""
+        ...
+
+    async def delete_secret(self, app: AppId, secret: SecretId) -> None:
+        """Delete it, whatever it is."""
+        ...
+
+    def with_percent_signs(self, value: SecretValue) -> SecretValue:
+        """Return a secret of which a server that decodes percent signs reads another one."""
+        ...
+
+    async def events(self, names: Sequence[str], since: datetime) -> tuple[Event, ...]:
+        """Return the events that these ids are the actor or a target of, oldest first."""
+        ...
+
+    async def ask(self, asked: Asked, value: SecretValue, *, both_ways: bool = False) -> Answer:
+        """Send a client's request, once; `both_ways`: with the secret in the form as well. It never raises."""
+        ...
+
+
+class Trail(Protocol):
+    """What of a certification must be found again after a crash, on an app that is not ours to remove."""
+
+    def left(self) -> tuple[AppId, str] | None:
+        """Return the app on which a secret of ours may be, and the secret's hash by our formula."""
+        ...
+
+    def note(self, app: AppId, value_hash: str) -> None:
+        """Write it down, before the secret is made."""
+        ...
+
+    def clear(self) -> None:
+        """Forget it."""
         ...
 
 

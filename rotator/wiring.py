@@ -255,7 +255,8 @@ class Worlds:
             connection.org_url, connection.trust, proxy=connection.proxy, answer_within=connection.answer_within
         )
         signs = isinstance(org.auth, PrivateKeyJwtAuth)
-        way = OrgWay(OktaOwnAccess(session), admin, log, handshakes, org.rate_share, signs)
+        access, known = OktaOwnAccess(session), org.certified
+        way = OrgWay(access, admin, log, handshakes, org.rate_share, signs, org.propagation, known)
         ports = _OrgPorts(admin, log, OktaClientLog(session), tokens, way, (session.aclose, tokens.aclose))
         self._closing.push_async_callback(ports.aclose)
         return ports

@@ -37,9 +37,10 @@ class OktaProbe:
         self._outside = outside
         self._clock = clock
 
-    async def ask(self, asked: Asked, value: SecretValue) -> Answer:
-        """Send it and say what came."""
-        came = await self._send(asked, value, asked.url, _form(asked))
+    async def ask(self, asked: Asked, value: SecretValue, *, both_ways: bool = False) -> Answer:
+        """Send it and say what came. `both_ways`: the secret stands in the form as well."""
+        twice = {"client_id": asked.client_id, "client_secret": value.reveal()} if both_ways else {}
+        came = await self._send(asked, value, asked.url, _form(asked) | twice)
         if isinstance(came, Lost):
             return Answer(lost=clean(came.reason))
         token = (came.document or {}).get("access_token")

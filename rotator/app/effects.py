@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
+from rotator.app.evidence import gather
 from rotator.core import actions as do
 from rotator.core.facts import Facts
 from rotator.core.history import Upshot
@@ -25,7 +26,7 @@ from rotator.core.model import (
     StagingState,
 )
 from rotator.core.records import consumer_fields, staging_fields, with_made
-from rotator.core.usage import Usage, told, unreadable, weigh
+from rotator.core.usage import Usage, told, unreadable
 from rotator.errors import RefusedError, UnavailableError, UnknownOutcomeError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
             return await _adopt(seen, world, secret)
         case do.Activate(secret_id, why):
             view.secret_is(await world.okta.activate_secret(seen.target.app_id, secret_id))
-            return Upshot(f"{secret_id} is active: {why}")
+            return Upshot(f"{secret_id} is active again: {why}")
         case do.Deactivate(secret_id):
             return await _deactivate(seen, view, world, secret_id)
         case do.Delete(secret_id):
@@ -177,19 +178,13 @@ async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret)
 async def _ask_usage(
     seen: Snapshot, view: View, world: World, secret: OktaSecret, current: OktaSecret | None, left: datetime
 ) -> Upshot:
-    """Weigh what the log has; one that may not be read is evidence of nothing."""
-    assert seen.app
+    """Weigh what the log has. One that is away is asked again, where what it has to say may stop us."""
     try:
-        log = await world.log.usage(seen.app, old=secret.hash, current=current.hash if current else None, since=left)
-    except RefusedError as refusal:
-        evidence = unreadable(str(refusal))
+        evidence = await gather(seen, world, secret, current=current, left=left)
     except UnavailableError as outage:
         if seen.target.policy.usage is not Usage.OFF:
-            raise  # it is asked again: what it has to say may stop us
+            raise
         evidence = unreadable(str(outage))
-    else:
-        off, theirs = None if secret.active else secret.changed, world.clock.now() - seen.clock_ahead
-        evidence = weigh(log, old_hash=secret.hash, left=left, switched_off=off, now=theirs)
     view.weighed(secret.id, evidence)
     return Upshot(_said_of(secret, evidence))
 

@@ -1,6 +1,7 @@
 """What an operator asks for beside a rotation: look at a target, verify what its consumers read, adopt a secret.
 
-* `look_at` writes nothing and makes no token request: what is next is said as far as that can be known.
+* `look_at` writes nothing and makes no token request: what is next is said as far as that can be known. Who still uses
+  an old secret is asked of the System Log only where that is wanted: it has little room for questions.
 * `adopt` is for what the decision table leaves to a person: a path that was deleted or made anew, two active secrets,
   a value that nobody knows. Where the table can go on by itself, or a rotation is under way, it refuses.
 * A value is written only after a token request with it; the path by CAS, other people's fields kept.
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rotator.app.evidence import gather
 from rotator.app.observe import View
 from rotator.app.rotate import carry_on
 from rotator.core.actions import Blocked
@@ -19,10 +21,12 @@ from rotator.core.facts import Facts
 from rotator.core.model import Destination, ProofLevel, StagingState
 from rotator.core.records import consumer_fields, read_consumer, staging_fields
 from rotator.core.rotation import consumer_path_lost, next_action, not_ours_to_rotate
-from rotator.errors import ConflictError, MissingError, RefusedError, RotatorError
+from rotator.core.usage import unreadable
+from rotator.errors import ConflictError, MissingError, RefusedError, RotatorError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from rotator.app.observe import World
     from rotator.core.actions import Action
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
         Target,
     )
     from rotator.core.secret_value import SecretFields, SecretValue
+    from rotator.core.usage import Evidence
 
     Confirm = Callable[[str], bool]  # asks a person; whoever says no ends it
 
@@ -48,6 +53,7 @@ class Look:
     target: Target
     seen: Snapshot
     next: Action
+    usage: bool = False  # the System Log was asked who uses the secrets that are leaving
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +89,29 @@ class Adopted:
     then: Look
 
 
-async def look_at(target: Target, world: World) -> Look:
-    """Look, and say what comes next."""
+async def look_at(target: Target, world: World, *, usage: bool = False) -> Look:
+    """Look, and say what comes next; `usage`: with whoever still uses the secrets that are leaving."""
     seen = await View(target, world, tries={}).look()
-    return Look(target, seen, next_action(seen, world.clock.now()))
+    if usage:
+        seen = replace(seen, usage=await _usage(seen, world))
+    return Look(target, seen, next_action(seen, world.clock.now()), usage=usage)
+
+
+async def _usage(seen: Snapshot, world: World) -> dict[SecretId, Evidence]:
+    """Ask the log about each secret that is leaving."""
+    facts = Facts(seen, world.clock.now())
+    return {
+        it.secret.id: await _asked(seen, world, it.secret, current=facts.alive, left=it.since) for it in facts.leaving
+    }
+
+
+async def _asked(
+    seen: Snapshot, world: World, secret: OktaSecret, *, current: OktaSecret | None, left: datetime
+) -> Evidence:
+    try:
+        return await gather(seen, world, secret, current=current, left=left)
+    except UnavailableError as outage:  # the rest can be shown all the same
+        return unreadable(str(outage))
 
 
 async def verify(target: Target, world: World) -> Verified:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from rotator.app.observe import World
-    from rotator.core.model import OktaSecret, Staging, Target
+    from rotator.core.model import OktaSecret, RotationId, SecretId, Staging, Target
     from rotator.ports import Lease
 
     Sleep = Callable[[float], Awaitable[None]]
@@ -170,19 +170,38 @@ async def held(target: Target, world: World, *, patience: timedelta, sleep: Slee
 
 
 async def change(
-    target: Target, world: World, lease: Lease, *, step: str, reason: str, wanted: Change
+    target: Target,
+    world: World,
+    lease: Lease,
+    *,
+    step: str,
+    reason: str,
+    wanted: Change,
+    secret: SecretId | None = None,
+    rotation: RotationId | None = None,
 ) -> tuple[Staging, Staging]:
     """Write what `wanted` makes of the record, on paper before and after; return it as it was, and as it is.
 
     Nothing is written that is so already; an answer that leaves a doubt is looked into.
     """
+    about = Deed(
+        target=target.name,
+        org=target.org,
+        app_id=target.app_id,
+        step=step,
+        at=world.clock.now(),
+        actor=world.actor,
+        rotation=rotation,
+        reason=reason,
+        secret=secret,
+    )
     found = record = await read_intact(target, world)
     for left in reversed(range(LOOKS)):
         if wanted(record) == record:
             break
         await lease.confirm(target.settle)
         try:
-            await _put(target, world, wanted(record), step=step, reason=reason)
+            await _put(target, world, wanted(record), about)
         except (ConflictError, UnknownOutcomeError):
             if not left:
                 raise
@@ -227,7 +246,8 @@ async def _have_removed(facts: Facts, secret: OktaSecret, world: World, lease: L
         )
         return record if same else replace(record, remove=removal)
 
-    await change(target, world, lease, step=step, reason=said_by(world), wanted=removed)
+    reason = said_by(world, secret.id)
+    await change(target, world, lease, step=step, reason=reason, wanted=removed, secret=secret.id)
     then = "is switched off, and deleted after the soak" if secret.active else "is deleted after the soak"
     return Ordered(target, f"{secret.id} {then}")
 
@@ -265,19 +285,10 @@ async def _try(target: Target, world: World, holding: AsyncExitStack, *, last: b
         return None
 
 
-async def _put(target: Target, world: World, record: Staging, *, step: str, reason: str) -> None:
+async def _put(target: Target, world: World, record: Staging, about: Deed) -> None:
     """Write the record over the version that it was made from, on paper before it and after it."""
-    deed = Deed(
-        target=target.name,
-        org=target.org,
-        app_id=target.app_id,
-        step=step,
-        at=world.clock.now(),
-        actor=world.actor,
-        rotation=record.rotation_id,
-        reason=reason,
-    )
-    world.progress.doing(target, step)
+    deed = replace(about, at=world.clock.now(), rotation=about.rotation or record.rotation_id)
+    world.progress.doing(target, deed.step)
     number = await world.journal.begins(deed)
     with collected() as requests:
         try:
@@ -286,7 +297,7 @@ async def _put(target: Target, world: World, record: Staging, *, step: str, reas
             how = Ended.UNKNOWN if isinstance(error, UnknownOutcomeError) else Ended.NOT_DONE
             await world.journal.ended(number, deed, how, str(error), request_id=error.request_id)
             raise
-    detail = f"{target.staging} version {version}: {reason}"
+    detail = f"{target.staging} version {version}: {deed.reason}"
     done = replace(deed, path=str(target.staging), version=version)
     await world.journal.ended(number, done, Ended.DONE, detail, request_id=", ".join(requests) or None)
-    world.progress.done(target, step, detail, rotation=record.rotation_id)
+    world.progress.done(target, deed.step, detail, rotation=deed.rotation)

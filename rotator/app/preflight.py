@@ -3,6 +3,7 @@
 * Each org and each Vault is asked its own questions once, however many targets it has; each mount and authorization
   server too. Of the targets' apps those that stand on the first pages of the list need no call of their own.
 * A question whose answer hangs on one that failed is not asked.
+* An `Effort` bounds what is spent on targets; what it leaves out is `NOT_ASKED`.
 * Every error of ours is a fact; `core.preflight` makes findings of them.
 """
 
@@ -31,7 +32,9 @@ from rotator.errors import ConfigError, MissingError, RefusedError, RotatorError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from datetime import timedelta
 
+    from rotator.core.certified import Certified
     from rotator.core.model import App, AppId, KvMetadata, KvPath, Target
     from rotator.core.preflight import Finding
     from rotator.core.preflight_facts import Answer, MountDefaults, ServerMetadata
@@ -64,6 +67,8 @@ class OrgWay:
     handshakes: Handshakes
     shares: Shares
     signs: bool
+    propagation: timedelta
+    certified: Certified | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +92,20 @@ class Ways:
     clock: Clock
 
 
-async def preflight(targets: Sequence[Target], ways: Ways) -> tuple[Finding, ...]:
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much may be spent on the apps of one org: pages of the list, and calls for apps that stand on none."""
+
+    pages: int | None = None
+    single_apps: int | None = None
+
+
+FRUGAL = Effort(pages=5, single_apps=20)  # a thousand apps, for a tenth of the small bucket
+
+
+async def preflight(targets: Sequence[Target], ways: Ways, effort: Effort = Effort()) -> tuple[Finding, ...]:
     """Look at the orgs and Vaults of these targets, and at each target there; return what every check says."""
-    orgs = {target.org: _OrgLook(ways, target.org, targets) for target in targets}
+    orgs = {target.org: _OrgLook(ways, target.org, targets, effort=effort) for target in targets}
     vaults = {target.vault: _VaultLook(ways, target.vault, targets) for target in targets}
     places = [PlaceFacts(each.name, await _answer(each.try_out())) for each in ways.places]
     async with asyncio.TaskGroup() as tasks:
@@ -104,8 +120,9 @@ async def preflight(targets: Sequence[Target], ways: Ways) -> tuple[Finding, ...
 class _OrgLook:
     """A look at one org, and at the apps and authorization servers of its targets."""
 
-    def __init__(self, ways: Ways, alias: str, targets: Sequence[Target]) -> None:
+    def __init__(self, ways: Ways, alias: str, targets: Sequence[Target], *, effort: Effort) -> None:
         self._ways = ways
+        self._effort = effort
         self._targets = [target for target in targets if target.org == alias]
         self._apps: dict[AppId, Answer[App]] = {}
         self._servers: dict[str, Answer[ServerMetadata]] = {}
@@ -119,7 +136,9 @@ class _OrgLook:
         except RotatorError as error:
             self.facts = replace(self.facts, scopes=error)
             return
-        self.facts = replace(self.facts, signs=way.signs, shares=way.shares)
+        self.facts = replace(
+            self.facts, signs=way.signs, shares=way.shares, propagation=way.propagation, certified=way.certified
+        )
         self.facts = replace(self.facts, handshake=await _answer(way.handshakes.handshake()))
         if isinstance(self.facts.handshake, RotatorError):
             return
@@ -137,8 +156,8 @@ class _OrgLook:
             return
         self.facts = replace(self.facts, apps=await self._list(way))
         if not isinstance(self.facts.apps, RotatorError):
-            missing = {target.app_id for target in self._targets} - self._apps.keys()
-            self._apps |= await _each(missing, lambda app: _app(way.admin, app))
+            missing = sorted({target.app_id for target in self._targets} - self._apps.keys())
+            self._apps |= await _each(missing[: self._effort.single_apps], lambda app: _app(way.admin, app))
             self.facts = replace(self.facts, log=await _answer(_read_log(way.log, self._ways.clock)))
         self.facts = replace(self.facts, window=way.access.window())
 
@@ -154,8 +173,9 @@ class _OrgLook:
     async def _list(self, way: OrgWay) -> Answer[int]:
         """Read the first pages of the list of apps; return how many our role sees there."""
         wanted, count = {target.app_id for target in self._targets}, 0
+        pages = 1 + len(wanted) // TARGETS_FOR_A_PAGE
         try:
-            async for app in way.admin.list_apps(pages=1 + len(wanted) // TARGETS_FOR_A_PAGE):
+            async for app in way.admin.list_apps(pages=min(pages, self._effort.pages or pages)):
                 count += 1
                 if app.id in wanted:
                     self._apps[app.id] = app

@@ -119,7 +119,16 @@ class _Back:
         def paused(record: Staging) -> Staging:
             return replace(record, paused=record.paused or words, rollback=former.secret.id)
 
-        await change(self._target, self._world, self._lease, step="Rollback", reason=words, wanted=paused)
+        await change(
+            self._target,
+            self._world,
+            self._lease,
+            step="Rollback",
+            reason=words,
+            wanted=paused,
+            secret=former.secret.id,
+            rotation=self._rotation,
+        )
 
     async def go(self, former: _Former) -> RolledBack:
         """Switch it on, prove it, write it to each path, and prove what was written."""
@@ -133,6 +142,8 @@ class _Back:
             place = _behind(facts, former)
             if place is None:
                 proof = await self._prove(facts, former)
+                if written:
+                    await self._note(former, proof)
                 return RolledBack(self._target, former.secret.id, before, facts.consumer.latest, proof, written > 0)
             await self._on_paper("Promote", former, partial(self._write, facts, former, place))
         raise ConflictError(f"somebody else writes to the paths of {self._target.name} at the same time")
@@ -181,17 +192,7 @@ class _Back:
         """Do it under the lease, with a row before it and after it."""
         target, journal = self._target, self._world.journal
         await self._lease.confirm(target.settle)
-        deed = Deed(
-            target=target.name,
-            org=target.org,
-            app_id=target.app_id,
-            step=step,
-            at=self._world.clock.now(),
-            actor=self._world.actor,
-            rotation=self._rotation,
-            reason="rolled back",
-            secret=former.secret.id,
-        )
+        deed = self._deed(step, former)
         self._world.progress.doing(target, step)
         number = await journal.begins(deed)
         with collected() as requests:
@@ -204,6 +205,25 @@ class _Back:
         done = replace(deed, path=upshot.path, version=upshot.version)
         await journal.ended(number, done, Ended.DONE, upshot.detail, request_id=", ".join(requests) or None)
         self._world.progress.done(target, step, upshot.detail, rotation=self._rotation)
+
+    async def _note(self, former: _Former, proof: Proof) -> None:
+        """Put the proof of what was written on paper, as a pass does."""
+        deed = replace(self._deed("Verify", former), proof=proof.level)
+        detail = f"what Vault holds: {proof.level.value}: {proof.detail}"
+        await self._world.journal.ended(None, deed, Ended.DONE, detail, request_id=proof.request_id)
+
+    def _deed(self, step: str, former: _Former) -> Deed:
+        return Deed(
+            target=self._target.name,
+            org=self._target.org,
+            app_id=self._target.app_id,
+            step=step,
+            at=self._world.clock.now(),
+            actor=self._world.actor,
+            rotation=self._rotation,
+            reason="rolled back",
+            secret=former.secret.id,
+        )
 
 
 def _behind(facts: Facts, former: _Former) -> _Place | None:

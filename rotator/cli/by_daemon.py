@@ -15,7 +15,7 @@ from rotator.cli.output import print_json, print_lines, print_table
 from rotator.cli.report import VERSION, age, error_of, names_of
 from rotator.cli.results import Result, exit_code
 from rotator.daemon.talk import Request
-from rotator.errors import BusyError, RefusedError, UnavailableError
+from rotator.errors import BusyError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,6 +60,8 @@ def status(invocation: Invocation, names: Sequence[str], *, output: str) -> int:
     if answer.targets:
         print_table(HEADINGS, [row(each, datetime.now(UTC)) for each in answer.targets])
         print_lines([f"{each['target']}: {each['hint']}" for each in answer.targets if each["hint"]])
+        held = [each for each in answer.targets if each["only_observed"]]
+        print_lines([f"{each['target']}: only looked at, since {each['only_observed']}" for each in held])
     return 0
 
 
@@ -82,9 +84,8 @@ def failed(target: Target, error: RotatorError) -> dict[str, Any]:
     from rotator.cli.progress import log_failure
 
     log_failure(target, error)
-    code = error.code if isinstance(error, RefusedError) else ""
     told = {"exit_code": error.exit_code, "message": str(error), "hint": error.hint}
-    return {**names_of(target), **told, "error": {**error_of(error), "code": code}}
+    return {**names_of(target), **told, "error": error_of(error)}
 
 
 def _daemon_lines(daemon: dict[str, Any]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape  # nosec B406 -- it writes XML, and reads none
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,13 +11,16 @@ from rotator.cli.steps import plan_of
 from rotator.core.actions import Activate, Adopt, AskLog, Blocked, Rest, Stage, Verify, Waiting
 from rotator.core.facts import Facts
 from rotator.core.model import ProofLevel, StagingState
+from rotator.core.usage import told as told_users
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from rotator.app.operate import Adopted, Elsewhere, Look, Verified
     from rotator.core.actions import Action
     from rotator.core.model import OktaSecret, Proof, Target
+    from rotator.core.usage import Evidence, User
     from rotator.errors import RotatorError
 
 STATUS = ("TARGET", "STATE", "SECRET", "AGE", "EXPIRES", "OTHER SLOT", "STAGING", "NEXT")
@@ -33,6 +36,7 @@ class Finding:
     cells: tuple[str, ...]
     as_json: dict[str, Any]
     hint: str = ""
+    notes: tuple[str, ...] = ()  # sentences below the table
 
     def row(self, width: int) -> tuple[str, ...]:
         """Return the line with as many cells as the table has, the last one at its end."""
@@ -61,13 +65,18 @@ def of_look(look: Look, now: datetime) -> Finding:
         **names_of(look.target),
         "exit_code": 0,
         "state": state,
-        "policy": {"name": facts.policy.name, "mode": facts.policy.mode.value},
+        "policy": {
+            "name": facts.policy.name,
+            "mode": facts.policy.mode.value,
+            "usage": facts.policy.usage.value,
+        },
         "secret": _held_as_json(held, facts) if held else None,
         "vault_version": look.seen.consumer.latest,
         "others": [
             {"id": secret.id, "status": secret.status.value, "role": _role(secret, facts)}
             for secret in _others(facts, held)
         ],
+        "usage": _usage_as_json(look),
         "staging": _staging_as_json(facts),
         "next": _next_as_json(look.next, sentence),
         "blocked": {"cause": blocked.block.name.lower(), "detail": blocked.detail} if blocked else None,
@@ -82,7 +91,8 @@ def of_look(look: Look, now: datetime) -> Finding:
         _staging(facts),
         sentence,
     )
-    return Finding(look.target, 0, cells, told, blocked.hint if blocked else "")
+    notes = tuple(_usage(secret_id, evidence) for secret_id, evidence in look.seen.usage.items())
+    return Finding(look.target, 0, cells, told, blocked.hint if blocked else "", notes)
 
 
 def _state(action: Action, facts: Facts) -> str:
@@ -131,11 +141,44 @@ def _role(secret: OktaSecret, facts: Facts) -> str:
     return "foreign" if secret in facts.foreign else "leaving"
 
 
+def _usage(secret_id: str, evidence: Evidence) -> str:
+    """Say who uses an old secret, as far as the System Log tells."""
+    if evidence.failing:
+        return f"{secret_id} is missed by {told_users(evidence.failing)}"
+    if evidence.users:
+        return f"{secret_id} was used by {told_users(evidence.users)}"
+    return (
+        f"whether {secret_id} is used is not known: {evidence.unproven}"
+        if evidence.unproven
+        else (f"nobody has used {secret_id} since it left")
+    )
+
+
+def _usage_as_json(look: Look) -> list[dict[str, Any]] | None:
+    """Return what the log has of each old secret; None where it was not asked."""
+    if not look.usage:
+        return None
+    return [
+        {
+            "secret_id": secret_id,
+            "users": _users_as_json(evidence.users),
+            "failing": _users_as_json(evidence.failing),
+            "unproven": evidence.unproven or None,
+        }
+        for secret_id, evidence in look.seen.usage.items()
+    ]
+
+
+def _users_as_json(users: Iterable[User]) -> list[dict[str, str]]:
+    return [{"address": it.address, "program": it.agent, "last": it.last.isoformat()} for it in users]
+
+
 def _staging(facts: Facts) -> str:
     staging = facts.staging
     parts = [
         staging.state.value if staging.state is not StagingState.EMPTY else "",
         "ordered" if facts.order else "",
+        "approved" if facts.staging.approved is not None and facts.approved else "",
         "paused" if staging.paused is not None else "",
     ]
     return ", ".join(part for part in parts if part) or "-"
@@ -159,6 +202,7 @@ def _staging_as_json(facts: Facts) -> dict[str, Any]:
         "reason": staging.reason.value if staging.reason else None,
         "staged_at": staging.staged_at.isoformat() if staging.staged_at else None,
         "ordered": facts.order is not None,
+        "approved": facts.approved,
         "paused": staging.paused,
     }
 

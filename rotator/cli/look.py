@@ -99,6 +99,8 @@ def _write(file: Path, reports: Sequence[Report], settings: Settings) -> None:
 def status(invocation: Invocation, /, names: tuple[str, ...], *, daemon: bool, cached: bool, output: str) -> int:
     """Show each target: its secret, its age, what else is there, what comes next. Reads Okta and Vault only.
 
+    Of targets that are named, the System Log is asked as well who still uses the old secret.
+
     A target that is blocked is shown with the cause, and is no failure of this command: it exits with 1, 3 or 5 only
     where it could not look.
     """
@@ -118,7 +120,7 @@ def status(invocation: Invocation, /, names: tuple[str, ...], *, daemon: bool, c
     settings = invocation.settings()
 
     async def work(target: Target, world: World) -> Finding:
-        return findings.of_look(await look_at(target, world), world.clock.now())
+        return findings.of_look(await look_at(target, world, usage=bool(names)), world.clock.now())
 
     return _tell(_found(invocation, settings, names, work, output=output), "status", findings.STATUS, output=output)
 
@@ -181,5 +183,5 @@ def _tell(found: Sequence[Finding], command: str, headings: Sequence[str], *, ou
         )
     elif found:
         print_table(headings, [each.row(len(headings)) for each in found])
-        print_lines([f"{each.target.name}: {each.hint}" for each in found if each.hint])
+        print_lines([f"{each.target.name}: {note}" for each in found for note in (*each.notes, each.hint) if note])
     return code

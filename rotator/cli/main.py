@@ -45,6 +45,7 @@ COMMANDS = {
     "simulate": Row("rotator.cli.simulate", "simulate", "Say what this fleet costs of Okta's rate limit over a year."),
     "policy": Row("rotator.cli.policy", "policy", "Print the least rights that this configuration needs."),
     "doctor": Row("rotator.cli.doctor", "doctor", "Say why Okta refuses a client, and what mends it."),
+    "certify": Row("rotator.cli.certify", "certify", "Try out on an org what documents leave open about Okta."),
     "discover": Row("rotator.cli.discover", "discover", "List every app that has client secrets, the riskiest first."),
     "notify": Row("rotator.cli.notify", "notify", "Try the ways to people that are configured."),
     "config": Row("rotator.cli.config", "config", "Check, show or begin a configuration."),

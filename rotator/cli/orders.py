@@ -147,7 +147,8 @@ def _order(invocation: Invocation, request: Request, give: Give, *, question: st
     """Give an order and tell what the pass after it did."""
     told = _given(invocation, request, give, question=question, direct=direct)
     for each in told:
-        each.setdefault("result", word_of(each) if each.get("error") else "ordered")
+        if "result" not in each:
+            each["result"] = word_of(each) if each.get("error") else "ordered"
         if each.get("ordered"):
             each["lines"] = [f"{each['target']}: {each['ordered']}", *each.get("lines", [])]
     return _tell(told, request.command, output=output)
@@ -170,12 +171,12 @@ def _given(
         agree(question, what="nothing was ordered")
     told = _from_here(invocation, settings, request.targets, give)
     done = [each["target"] for each in told if not each.get("error")]
+    if request.command != "rollback" and done:
+        after = {each.target.name: each for each in _look(invocation, settings, done, dry_run=False)}
+        told = [each | _after(after[each["target"]]) if each["target"] in after else each for each in told]
     if direct and done:
         tell_to_look(path, done)
-    if request.command == "rollback" or not done:
-        return told
-    after = {each.target.name: each for each in _look(invocation, settings, done, dry_run=False)}
-    return [each | _after(after[each["target"]]) if each["target"] in after else each for each in told]
+    return told
 
 
 def _look(invocation: Invocation, settings: Settings, names: Sequence[str], *, dry_run: bool) -> list[Report]:
@@ -226,7 +227,8 @@ def _told_of(done: Ordered | RolledBack) -> dict[str, Any]:
 
 def _tell(told: Sequence[dict[str, Any]], command: str, *, output: str) -> int:
     for each in told:
-        each.setdefault("result", word_of(each) if each.get("error") else "")
+        if "result" not in each:
+            each["result"] = word_of(each) if each.get("error") else ""
         each.setdefault("message", "")
         each.setdefault("hint", "")
         each.setdefault("error", None)

@@ -131,9 +131,8 @@ def _replace(file: Path, text: str) -> None:
                 plan.flush()
                 os.fsync(plan.fileno())
             beside.replace(file)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+        finally:
+            beside.unlink(missing_ok=True)  # it is there only where something went wrong
     except OSError as failure:
         raise ConfigError([f"{file}: {failure.strerror or failure}; choose another place for --out"]) from failure
 

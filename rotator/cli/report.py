@@ -15,7 +15,7 @@ from rotator.core.actions import Blocked, Rest, Waiting
 from rotator.core.facts import Facts
 from rotator.core.model import Mode
 from rotator.core.sharing import paths_of
-from rotator.errors import RotatorError
+from rotator.errors import RefusedError, RotatorError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rotator.core.model import OktaSecret, Snapshot, Target
 
 VERSION = 1
+CAN_BE_CUT = frozenset({Waiting.OVERLAP, Waiting.IN_USE, Waiting.EVIDENCE})  # by `rotate --force --now`
 LATER = "`rotator reconcile` (cron) or the next `rotator rotate`"
 
 
@@ -55,7 +56,7 @@ def report(
 ) -> Report:
     """Tell what came of a target; the keywords are those with which it was carried on. `later`: who does the rest."""
     result, code = result_of(outcome, now, told=told, force=force, dry_run=dry_run)
-    message, hint = _message(outcome, result, now, dry_run=dry_run)
+    message, hint = _message(outcome, result, now, force=force, dry_run=dry_run)
     rest = outcome.ending if isinstance(outcome.ending, Rest) and outcome.planned is None else None
     return Report(
         target=outcome.target,
@@ -77,9 +78,9 @@ def what_comes_next(rest: Rest, facts: Facts, *, later: str = LATER) -> str:  # 
     old = ", ".join(leaving.secret.id for leaving in facts.leaving) or "the old one"
     match rest.waiting:
         case Waiting.NEXT_ROTATION:
-            return f"{facts.alive.id if facts.alive else 'the secret'} is rotated after {when} by {later}"
+            return f"{facts.alive.id if facts.alive else 'the secret'} is rotated after {when} by {later}{_and(rest)}"
         case Waiting.OVERLAP:
-            return f"old secret {old} stays active until {when}; {later} then switches it off"
+            return f"old secret {old} stays active until {when}; {later} then switches it off{_and(rest)}"
         case Waiting.IN_USE:
             return f"the old secret is still used: {rest.detail}; {later} looks again after {when}"
         case Waiting.EVIDENCE:
@@ -89,7 +90,7 @@ def what_comes_next(rest: Rest, facts: Facts, *, later: str = LATER) -> str:  # 
         case Waiting.APPROVAL:
             return f"nothing before it is approved ({rest.detail}): `rotator approve {facts.seen.target.name}`"
         case Waiting.SOAK:
-            return f"old secret {old} is switched off; {later} deletes it after {when}"
+            return f"old secret {old} is switched off; {later} deletes it after {when}{_and(rest)}"
         case Waiting.WINDOW:
             return f"the maintenance window opens {when}; {later} goes on then"
         case Waiting.ATTEMPT:
@@ -108,6 +109,10 @@ def what_comes_next(rest: Rest, facts: Facts, *, later: str = LATER) -> str:  # 
             return f"nothing begins while a breaker is open: {rest.detail}"
 
 
+def _and(rest: Rest) -> str:
+    return f"; {rest.detail}" if rest.detail else ""
+
+
 def moment(at: datetime | None) -> str:
     """Return a time for people, in UTC."""
     return f"{at:%Y-%m-%d %H:%M} UTC" if at else "somebody acts"
@@ -124,7 +129,7 @@ def age(span: timedelta) -> str:
 # --- what came of it ------------------------------------------------------------------------------------------
 
 
-def _message(outcome: Outcome, result: Result, now: datetime, *, dry_run: bool) -> tuple[str, str]:
+def _message(outcome: Outcome, result: Result, now: datetime, *, force: bool, dry_run: bool) -> tuple[str, str]:
     """Return one sentence on how it ended, and what to do about it."""
     match outcome.ending:
         case RotatorError() as error:
@@ -139,8 +144,13 @@ def _message(outcome: Outcome, result: Result, now: datetime, *, dry_run: bool) 
         case Result.NOTHING_DUE:
             return _age(outcome.seen, now), ""
         case Result.WAITING:
-            return f"cannot be finished now, waits for {outcome.ending.waiting.value}", ""
+            hint = _cut_short(outcome.target) if force and outcome.ending.waiting in CAN_BE_CUT else ""
+            return f"cannot be finished now, waits for {outcome.ending.waiting.value}", hint
     return "", ""
+
+
+def _cut_short(target: Target) -> str:
+    return f"`rotator rotate {target.name} --force --now` does not wait: whoever still uses the older one is refused."
 
 
 def _planned(outcome: Outcome, *, dry_run: bool) -> tuple[str, str]:
@@ -250,7 +260,8 @@ def names_of(target: Target) -> dict[str, Any]:
 
 def error_of(error: RotatorError) -> dict[str, str | None]:
     """Return an error for programs."""
-    return {"kind": type(error).__name__, "message": str(error), "request_id": error.request_id}
+    code = error.code if isinstance(error, RefusedError) else ""
+    return {"kind": type(error).__name__, "code": code, "message": str(error), "request_id": error.request_id}
 
 
 def _step(step: Step) -> dict[str, Any]:

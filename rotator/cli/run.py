@@ -74,14 +74,27 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
     show_default=True,
     help="After SIGTERM: how long to wait for what is under way.",
 )
+@click.option("--no-preflight", is_flag=True, help="Do not look first whether all is there that a rotation needs.")
 @config_option
 @click.pass_obj
-def run(invocation: Invocation, /, *, tick: timedelta, resync: timedelta, poll: timedelta, drain: timedelta) -> int:
+def run(
+    invocation: Invocation,
+    /,
+    *,
+    tick: timedelta,
+    resync: timedelta,
+    poll: timedelta,
+    drain: timedelta,
+    no_preflight: bool,
+) -> int:
     """Keep every target fresh, until it is told to stop.
 
     Rotates what expires or was revoked, switches off and deletes old secrets whose time is over. Okta and Vault are the
     truth: it may be stopped, killed and started at any time. What it remembers lies in the state database; a new one
     only observes until every target was looked at once.
+
+    At its start it looks whether all is there, as `rotator doctor --preflight` does: a target for which something is
+    missing is only looked at until it is there, the others go on.
 
     SIGTERM and SIGINT stop it once what is under way is finished; a second one stops it at once. SIGHUP reads the
     configuration again, and keeps the old one if the new has problems. SIGUSR1 logs how each target stands.
@@ -106,6 +119,7 @@ def run(invocation: Invocation, /, *, tick: timedelta, resync: timedelta, poll: 
             pace=Pace(tick, resync),
             limits=Limits(drain=drain),
             poll=poll,
+            preflight=not no_preflight,
         )
     )
 
@@ -122,9 +136,9 @@ def _load(config: Path | None) -> Settings:
     return settings
 
 
-def _told(outcome: Outcome, now: datetime, force: bool) -> dict[str, Any]:
-    """Tell who asked for a rotation how it ended, as `rotator rotate` tells it."""
+def _told(outcome: Outcome, now: datetime, told: bool, force: bool) -> dict[str, Any]:
+    """Tell who asked for something how it ended, as the commands tell it."""
     from rotator.cli.report import as_json, as_lines, report
 
-    told = report(outcome, now, told=True, force=force, later="the daemon")
-    return {**as_json(told), "lines": as_lines(told)}
+    reported = report(outcome, now, told=told, force=force, later="the daemon")
+    return {**as_json(reported), "lines": as_lines(reported)}

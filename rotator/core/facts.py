@@ -215,6 +215,11 @@ class Facts:
         return self.order is not None and self.order.mode is not OrderMode.WINDOW
 
     @property
+    def compromised(self) -> bool:
+        """A compromised secret is still on: it goes before anything else."""
+        return any(it.secret.active and it.removal is not None and it.removal.compromised for it in self.leaving)
+
+    @property
     def approved(self) -> bool:
         """A person has approved the rotation that replaces what is current."""
         approval = self.staging.approved

@@ -368,6 +368,7 @@ class Target:
     settle: timedelta = timedelta(seconds=35)  # effect limit + propagation: after it a create has arrived or never will
     effect: timedelta = timedelta(seconds=12)  # the longest that one call may take: a lease must outlive it
     conflict: str | None = None  # another target that shares the app or the path
+    hash_differs: bool = False  # as certified: Okta's `secret_hash` is not what we compute
     only_observed: str = ""  # why, and what to do, where that is so whatever the configuration's policy says
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rotator.core.actions import Block, Blocked, Copy, Verify
 from rotator.core.due import until_proven
 from rotator.core.model import OnUnknownValue
+from rotator.core.precedence import Hold, waits
 
 if TYPE_CHECKING:
     from rotator.core.actions import Action
@@ -27,7 +28,7 @@ def copy_to_the_others(facts: Facts) -> Action | None:
     if facts.value is None:
         return None
     if (trouble := cannot_be_written(facts)) is not None:
-        return trouble
+        return None if facts.compromised or not waits(facts.cause, Hold.PLACES) else trouble
     for place, other in enumerate(facts.seen.others):
         if other.current is None or other.current.value != facts.value:
             if facts.proof is None:

@@ -33,15 +33,18 @@ class Hold(enum.Enum):
     SOAK = "soak of an older secret"
     OVERLAP = "overlap and use of an older secret"
     OWN_OVERLAP = "overlap and use of the replaced secret"
+    HOOKS = "hooks of the rotation before"
+    PLACES = "another path that cannot be written over"
 
 
 ORDER_WITHIN = timedelta(hours=24)  # what is put off for an order is put off no longer than this
 
 WAITS: Mapping[Cause, Mapping[Hold, timedelta | None]] = {  # None: until it is over
     Cause.EXPIRED: dict.fromkeys(Hold),
-    Cause.ADOPTED: {Hold.WINDOW: ORDER_WITHIN, Hold.SOAK: ORDER_WITHIN, Hold.OVERLAP: None, Hold.OWN_OVERLAP: None},
-    Cause.FORCED: {Hold.OVERLAP: None, Hold.OWN_OVERLAP: None},
-    Cause.CUT: {Hold.OWN_OVERLAP: None},
+    Cause.ADOPTED: dict.fromkeys((Hold.OVERLAP, Hold.OWN_OVERLAP, Hold.HOOKS, Hold.PLACES))
+    | dict.fromkeys((Hold.WINDOW, Hold.SOAK), ORDER_WITHIN),
+    Cause.FORCED: dict.fromkeys((Hold.OVERLAP, Hold.OWN_OVERLAP, Hold.PLACES)),
+    Cause.CUT: dict.fromkeys((Hold.OWN_OVERLAP, Hold.PLACES)),
     Cause.REVOKED: {Hold.APPROVAL: None, Hold.OVERLAP: None},
     Cause.COMPROMISED: {},
 }

@@ -8,11 +8,13 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from rotator.core import preflight_okta as okta
 from rotator.core import preflight_vault as vault
+from rotator.core.model import Mode
+from rotator.core.preflight_certified import certified
 from rotator.core.preflight_facts import NotAsked, OrgFacts, PlaceFacts, TargetFacts, VaultFacts
 from rotator.core.preflight_said import Said, Verdict, broken, ok
 from rotator.errors import RotatorError
@@ -47,6 +49,7 @@ class Check(enum.Enum):
     OKTA_WRITING = "okta writing"
     OKTA_LOG = "system log"
     OKTA_LIMIT = "rate limit"
+    OKTA_CERTIFIED = "certified"
     VAULT_REACHABLE = "vault reachable"
     VAULT_TLS = "vault tls"
     VAULT_CLOCK = "vault clock"
@@ -89,6 +92,7 @@ ORG_CHECKS: tuple[tuple[Check, Callable[[OrgFacts], Said | None]], ...] = (
     (Check.OKTA_WRITING, okta.writing),
     (Check.OKTA_LOG, okta.system_log),
     (Check.OKTA_LIMIT, okta.rate_limit),
+    (Check.OKTA_CERTIFIED, certified),
 )
 VAULT_CHECKS: tuple[tuple[Check, Callable[[VaultFacts], Said | None]], ...] = (
     (Check.VAULT_REACHABLE, vault.reachable),
@@ -136,6 +140,25 @@ def held_back(targets: Sequence[Target], findings: Iterable[Finding]) -> Mapping
         for target in targets
     }
     return {name: finding for name, finding in found.items() if finding is not None}
+
+
+def only_observed(target: Target, finding: Finding) -> Target:
+    """Return the target as it is while that finding holds it back: looked at, and not touched."""
+    what = f"{finding.check.value} of {finding.kind.value} {finding.about}"
+    todo = f" {finding.said.remedy.rstrip('.')};" if finding.said.remedy else ""
+    why = f"the pre-flight failed, {what}: {finding.said.detail}.{todo} It is checked again by itself"
+    return replace(target, policy=replace(target.policy, mode=Mode.OBSERVE), only_observed=why)
+
+
+def in_doubt(targets: Iterable[Target], findings: Iterable[Finding]) -> frozenset[str]:
+    """Return the names of those of which an outage has hidden something: it may still be found."""
+    away = {(each.kind, each.about) for each in findings if each.said.outage}
+    kinds = {kind for kind, _ in away}
+    return frozenset(
+        target.name
+        for target in targets
+        if Kind.OWN in kinds or away & {(Kind.ORG, target.org), (Kind.VAULT, target.vault), (Kind.TARGET, target.name)}
+    )
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from rotator.core.usage import Usage
@@ -14,9 +15,10 @@ from rotator.errors import RotatorError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from rotator.core.budget import Shares, Window
+    from rotator.core.certified import Certified
     from rotator.core.model import App, KvMetadata, KvPath, Target
 
 
@@ -73,6 +75,8 @@ class OrgFacts:
     log: Answer[None] = NOT_ASKED
     usage: Usage = Usage.OFF  # the strictest of what its targets' policies ask of the log
     window: Window | None = None  # of the small bucket
+    propagation: timedelta = timedelta(0)  # as configured
+    certified: Certified | None = None
 
 
 @dataclass(frozen=True, slots=True)

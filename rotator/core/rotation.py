@@ -49,7 +49,7 @@ from rotator.core.model import (
     StagingState,
 )
 from rotator.core.places import cannot_be_written, copy_to_the_others
-from rotator.core.precedence import Cause
+from rotator.core.precedence import Hold, waits
 from rotator.core.retirement import while_off
 from rotator.core.slots import drop_duplicate, free_a_slot, switch_off
 
@@ -209,14 +209,11 @@ def promote(facts: Facts) -> Action | None:
         return Verify(staged, "candidate")
     if not proof.level.good:
         return until_proven(facts, proof)
-    opens = window_opens(facts)
-    if facts.now < opens:
-        if facts.value is not None and not facts.matches and facts.proof is None:
-            return Verify(facts.value, "current")
-        return Rest(opens, Waiting.WINDOW)
-    if facts.cause is not Cause.REVOKED and (trouble := cannot_be_written(facts)) is not None:
-        return trouble
-    return Promote(next(secret for secret in facts.candidates if secret.active))
+    opens, trouble = window_opens(facts), cannot_be_written(facts)
+    held_up = Rest(opens, Waiting.WINDOW) if facts.now < opens else trouble if waits(facts.cause, Hold.PLACES) else None
+    if held_up is not None and facts.value is not None and not facts.matches and facts.proof is None:
+        return Verify(facts.value, "current")  # if it is dead nobody is served by waiting
+    return held_up or Promote(next(secret for secret in facts.candidates if secret.active))
 
 
 def scrub(facts: Facts) -> Action | None:
@@ -260,7 +257,9 @@ def current_is_dead(facts: Facts) -> Action | None:
         return Blocked(
             Block.CANNOT_MATCH,
             f"Okta lists no secret with the value in Vault, yet the token endpoint says: {_said(facts)}",
-            "Check that the path and the app belong together.",
+            "Let our role view client secrets: by its hash none can be matched in this org, as was certified."
+            if facts.seen.target.hash_differs and any(secret.value is None for secret in facts.seen.secrets)
+            else "Check that the path and the app belong together.",
         )
     for secret in facts.matches:
         if secret.id not in facts.seen.asked:
@@ -306,6 +305,8 @@ def tell_consumers(facts: Facts) -> Action | None:
         failed = facts.seen.hooks_failed.get(name)
         if failed is None:
             return RunHook(name)
+        if facts.compromised or not waits(facts.cause, Hold.HOOKS):
+            continue
         since = facts.current.created if facts.current else facts.now
         if facts.now >= since + facts.policy.overlap_max:
             hint = "Mend it, or take it out of `hooks`; it is run again at the next look."
@@ -318,6 +319,8 @@ def retire(facts: Facts) -> Action | None:
     """Row 14: the old one is switched off after the overlap if nobody uses it, and removed after the soak."""
     for leaving in facts.leaving:
         step = _next_of(facts, leaving)
+        if isinstance(step, Blocked) and not waits(facts.cause, Hold.OVERLAP):
+            continue
         if step is not None and not isinstance(step, Rest):
             return step
     return None

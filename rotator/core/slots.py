@@ -35,11 +35,12 @@ def free_a_slot(facts: Facts) -> Action:
     slots = sorted(
         (_described(facts, secret) for secret in facts.seen.secrets), key=lambda text: "in Vault" not in text
     )
+    name, other = facts.seen.target.name, next(iter((*facts.kept, *facts.foreign)), None)
+    order = f"`rotator retire {name}`" if facts.kept else f"`rotator reclaim {name} {other.id if other else 'ID'}`"
     return Blocked(
         Block.SLOTS_FULL,
         f"Okta holds {', and '.join(slots)}",
-        "Find out who uses the one that is not in Vault; when nobody does, deactivate and delete it in the Okta admin"
-        " console. The next run goes on.",
+        f"Find out who uses the one that is not in Vault; when nobody does: {order}. The next run goes on.",
     )
 
 

@@ -6,7 +6,10 @@
 * What ended unknown, or was cut off, was settled by the next look: by whatever followed it.
 * A value was promoted when that was written down; where it was not, and the staging was closed without discarding, it
   was promoted by then. It was verified by the first good proof after that.
-* The old secret is off and gone by what was done after the promotion; what was removed before it made room.
+* The old secret is off and gone by what was done after the promotion; what was removed before it made room. One that is
+  switched on again, for whoever still used it, is not off.
+* An approval leads to a rotation as well. That the old secret may go belongs to the last rotation; that a foreign one
+  may go, and what was done with it then, is told by itself. Going back is a rotation of its own, to an old secret.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ DONE, NOT_DONE, UNKNOWN = (how.value for how in Ended)
 CUT_OFF = "cut off"
 _LOOK_AT_NOTHING = frozenset({"Pause", "Resume"})
 _ALONE = _LOOK_AT_NOTHING | {"Adopt"}
+_LEADS = frozenset({"OrderReplacement", "Approve"})
+_REMOVES = frozenset({"Deactivate", "Activate", "Delete"})
 OPEN = frozenset({UNKNOWN, CUT_OFF})
 GOOD = frozenset(level.value for level in ProofLevel if level.good)
 
@@ -97,6 +102,12 @@ class Story:
         return switched[-1].last.at if switched and switched[-1].step == "Deactivate" else None
 
     @property
+    def on_again(self) -> bool:
+        """Whether the old secret was switched on again after it was off."""
+        switched = [act for act in self._after if act.step in {"Deactivate", "Activate"} and act.how == DONE]
+        return len(switched) > 1 and switched[-1].step == "Activate"
+
+    @property
     def gone_at(self) -> datetime | None:
         """When the old secret was deleted."""
         return next((act.last.at for act in self._after if act.step == "Delete" and act.how == DONE), None)
@@ -115,6 +126,10 @@ class Story:
             return "finished"
         if self.off_at:
             return "the old one is off"
+        if self.on_again:
+            return "the old one is on again"
+        if any(act.step == "Rollback" for act in self.acts):
+            return "rolled back" if self.promoted_at else "going back"
         if self.promoted_at:
             return "promoted and verified" if self.verified else "promoted"
         return "discarded" if any(act.step == "Discard" and act.how == DONE for act in self.acts) else "under way"
@@ -168,10 +183,17 @@ def _by_rotation(acts: Sequence[Act]) -> list[tuple[str | None, list[Act]]]:
     rotations: dict[str, list[Act]] = {}
     leading: list[Act] = []
     alone: list[Act] = []
+    reclaimed: dict[str | None, list[Act]] = {}
     for act in acts:
-        rotation = act.last.rotation_id
-        if act.step == "OrderReplacement" or (act.step == "Stage" and act.how != DONE):
+        rotation, secret = act.last.rotation_id, act.last.secret_id
+        if act.step in _LEADS or (act.step == "Stage" and act.how != DONE):
             leading.append(act)
+        elif act.step == "Reclaim":
+            reclaimed.setdefault(secret, []).append(act)
+        elif act.step in _REMOVES and secret in reclaimed:
+            reclaimed[secret].append(act)
+        elif act.step == "Retire" and rotation is None and rotations:
+            rotations[next(reversed(rotations))].append(act)
         elif rotation is None or act.step in _ALONE:
             alone.append(act)
         elif rotation in rotations:
@@ -180,4 +202,5 @@ def _by_rotation(acts: Sequence[Act]) -> list[tuple[str | None, list[Act]]]:
             rotations[rotation], leading = [*leading, act], []
         else:  # begun before there was an audit
             rotations[rotation] = [act]
-    return [*rotations.items(), *((None, [act]) for act in (*alone, *leading))]
+    by_themselves = [*reclaimed.values(), *([act] for act in (*alone, *leading))]
+    return [*rotations.items(), *((None, told) for told in by_themselves)]

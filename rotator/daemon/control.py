@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from rotator.core.model import Target
     from rotator.daemon.vitals import Vitals
 
-    Told = Callable[[Outcome, datetime, bool], dict[str, Any]]  # an outcome and whether it was forced, for programs
+    Told = Callable[[Outcome, datetime, bool, bool], dict[str, Any]]  # an outcome for programs: was it told to, forced
     Say = Callable[[dict[str, Any]], Awaitable[None]]
 
 log = structlog.get_logger()
@@ -262,7 +262,7 @@ class Control:
         async def one(target: Target) -> dict[str, Any]:
             within = max(0.0, min(LONGEST_WAIT, request.wait))
             outcome = await self.desk.rotate(target.name, by=peer.name, order=order, within=within)
-            return self.told(outcome, self.desk.world(target).clock.now(), order is not None)
+            return self.told(outcome, self.desk.world(target).clock.now(), True, order is not None)
 
         targets = self._meant(request)
         return await _each(targets, one, say, at_once=max(1, len(targets)))
@@ -274,7 +274,8 @@ class Control:
             ordered = await _ordered(request, target, self._world(target, peer))
             within = max(0.0, min(LONGEST_WAIT, request.wait))
             outcome = await self.desk.look(target.name, within=within)
-            told = self.told(outcome, self.desk.world(target).clock.now(), False) if outcome else {"exit_code": 0}
+            now = self.desk.world(target).clock.now()
+            told = self.told(outcome, now, False, False) if outcome else {"exit_code": 0}
             return {**told, "ordered": ordered.detail}
 
         return await _each(self._meant(request), one, say)

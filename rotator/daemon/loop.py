@@ -20,6 +20,7 @@ import structlog
 from rotator.app.reconcile import each
 from rotator.daemon.agenda import Agenda
 from rotator.daemon.braking import Braking
+from rotator.daemon.entrance import AGAIN, Entrance
 from rotator.daemon.inquiry import Inquiry
 from rotator.daemon.passes import Passes, Round
 from rotator.daemon.pruning import Pruning
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from rotator.core.model import Target
     from rotator.daemon.agenda import Changes
     from rotator.daemon.bell import Bell
+    from rotator.daemon.entrance import Inspect
     from rotator.daemon.inquiry import Connections
     from rotator.daemon.passes import Limits, Told
     from rotator.daemon.signals import Asked
@@ -69,6 +71,7 @@ class Common:
     """What outlives the process and is shared with other members; `several` if there may be any.
 
     `take_stock` lists who the members of the selections are, `members` says who they were when last listed.
+    `inspect` makes the pre-flight over some targets; None for none.
     """
 
     memory: Memory
@@ -78,6 +81,7 @@ class Common:
     members: Callable[[Settings], Awaitable[tuple[Target, ...]]]
     prune: Callable[[], Awaitable[None]]
     several: bool = False
+    inspect: Inspect | None = None
 
 
 class Loop:
@@ -128,6 +132,14 @@ class Loop:
         self._latest = clock.now()
         self._remembered: dict[str, Remembered] = {}  # from before the start
         self._stock = Stocktaking(lambda: common.take_stock(self._settings), self._hand_over, clock=clock)
+        self._entrance = Entrance(
+            common.inspect,
+            pulse,
+            lambda: self._hand_over(None),
+            ring=outside.bell.ring,
+            clock=clock,
+            again=min(AGAIN, pace.resync),
+        )
 
     @property
     def vitals(self) -> Vitals:
@@ -210,8 +222,11 @@ class Loop:
                 self._send("prune", self._pruning.prune())
         if self._settings.selections and self._stock.is_due(now):
             self._send("stock", self._stock.take())
+        if self._entrance.is_due(now):
+            self._send("preflight", self._entrance.look())
         self._begin_due(now)
-        later = [at for at in (self._agenda.next_due(now), *self._horizon.limits_end()) if at and at > now]
+        ends = (self._agenda.next_due(now), self._entrance.opens_at, *self._horizon.limits_end())
+        later = [at for at in ends if at and at > now]
         if later:
             bell.wake_at(min(later))
         if ticked:
@@ -221,9 +236,12 @@ class Loop:
                 self._outside.systemd.ready()
 
     def _begin_due(self, now: datetime) -> None:
+        closed = self._entrance.closed(now)
         for target in self._agenda.due(now):
             if len(self._sent) >= self._limits.in_all:
                 return
+            if closed and not self._passes.is_told(target.name):
+                continue
             if self._of_org[target.org] >= self._limits.at_once or self._horizon.holds(target):
                 continue
             self._of_org[target.org] += 1
@@ -293,6 +311,7 @@ class Loop:
         under_way = tuple(self._passes.under_way.values())
         self._tasks.create_task(_close_after(under_way, left), name="connections left behind")
         self._passes.connections_changed()
+        self._entrance.begin_anew()
         changes = self._hand_over(targets)
         self._stock.begin_anew()
         log.info(
@@ -303,8 +322,9 @@ class Loop:
             removed=changes.removed,
         )
 
-    def _hand_over(self, targets: Sequence[Target]) -> Changes:
-        """Take up these targets, members of selections included."""
+    def _hand_over(self, targets: Sequence[Target] | None) -> Changes:
+        """Take up these targets, members of selections included; None: the same as before."""
+        targets = self._entrance.through(targets)
         changes = self._agenda.take_up(targets, self._clock.now(), self._remembered)
         self._horizon.keep({side for target in targets for side in sides_of(target)})
         names = frozenset(target.name for target in targets)

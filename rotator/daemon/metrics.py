@@ -20,6 +20,7 @@ from rotator.core.actions import Adopt, Blocked, CloseStaging, Rest, Waiting
 from rotator.core.agenda import State
 from rotator.core.deadlines import STEPS
 from rotator.core.facts import Facts
+from rotator.core.preflight import Check
 from rotator.errors import BusyError, RotatorError
 
 if TYPE_CHECKING:
@@ -135,6 +136,12 @@ def exposition(vitals: Vitals, tally: Tally, logins: Mapping[str, datetime | Non
     )
     yield from _gauge(
         "targets", "Targets by how they stand.", [({"state": state.value}, states[state]) for state in State]
+    )
+    held = Counter(finding.check for finding in vitals.held_back.values())
+    yield from _gauge(
+        "held_back",
+        "Targets that are only looked at until a check of the pre-flight passes.",
+        [({"check": check.value}, held[check]) for check in Check],
     )
     yield from _gauge("brake", "1 while everything is only looked at.", [({}, vitals.brake is not None)])
     yield from _gauge(

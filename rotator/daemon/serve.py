@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from rotator.app.inventory import take_stock
+from rotator.app.preflight import FRUGAL
+from rotator.app.preflight import preflight as make_preflight
 from rotator.core.admission import may_begin
+from rotator.core.budget import Haste, in_haste
 from rotator.core.selection import targets_of
 from rotator.daemon.bell import Bell
 from rotator.daemon.control import Control
@@ -36,13 +39,14 @@ from rotator.wiring_notify import check_notify, open_heart, open_notifier
 from rotator.wiring_state import open_state
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from datetime import datetime
 
     from rotator.app.inventory import Stock
     from rotator.core.admission import Admission, Ledger, Wish
     from rotator.core.agenda import Pace
     from rotator.core.model import Target
+    from rotator.core.preflight import Finding
     from rotator.daemon.control import Told
     from rotator.daemon.passes import Limits
     from rotator.ports import Clock, Progress, Roster
@@ -70,12 +74,13 @@ async def serve(
     pace: Pace,
     limits: Limits,
     poll: timedelta = POLL,
+    preflight: bool = True,
     clock: Clock | None = None,
 ) -> int:
     """Keep the targets of the configuration fresh until a signal ends it; return the exit code.
 
-    `load` reads the configuration, now and at each SIGHUP; `poll`: how often to ask the System Logs; `clock` is for
-    worlds whose days are short.
+    `load` reads the configuration, now and at each SIGHUP; `poll`: how often to ask the System Logs; `preflight`:
+    whether to look first if all is there; `clock` is for worlds whose days are short.
     """
     settings, asked, bell, systemd, tally = load(), Asked(), Bell(pace.tick), Systemd(), Tally()
     client_ids, soaking, endings = ClientIds(), Soaking(), Endings()
@@ -98,6 +103,7 @@ async def serve(
             members=partial(_members, state.roster),
             prune=state.prune,
             several=settings.state.shared,
+            inspect=partial(_inspect, worlds) if preflight else None,
         )
         scene = Scene(lambda: loop.vitals, lambda: loop.settings, state.brakes, worlds.clock)
         herald = Herald(state.outbox, scene, tally, open_notifier=open_notifier, rhythm=Rhythm.of(pace.tick))
@@ -134,6 +140,11 @@ async def serve(
 
 async def _take_stock(worlds: Worlds, roster: Roster, settings: Settings) -> Stock:
     return await take_stock(settings, worlds.okta_of, roster, worlds.clock)
+
+
+async def _inspect(worlds: Worlds, targets: Sequence[Target]) -> tuple[Finding, ...]:
+    with in_haste(Haste()):
+        return await make_preflight(targets, worlds.ways(), FRUGAL)
 
 
 async def _members(roster: Roster, settings: Settings) -> tuple[Target, ...]:

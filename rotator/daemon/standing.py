@@ -66,6 +66,7 @@ def standing_of(one: TargetVitals) -> dict[str, Any]:
         "next": {"waiting": last.waiting, "at": last.until.isoformat() if last.until else None} if last else None,
         "detail": last.detail if last else "",
         "hint": last.hint if last else "",
+        "only_observed": one.target.only_observed,
     }
 
 

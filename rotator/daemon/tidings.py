@@ -90,7 +90,8 @@ def last_look(outcome: Outcome, now: datetime) -> LastLook:
     }
     match outcome.ending:
         case Rest(until=until, waiting=waiting, detail=detail):
-            return LastLook(**shown, result="resting", detail=detail, waiting=waiting.value, until=until)
+            waits = "" if outcome.planned else waiting.value  # it could begin, and is not let
+            return LastLook(**shown, result="resting", detail=detail, waiting=waits, until=until)
         case Blocked(block, detail, hint):
             return LastLook(**shown, result="blocked", detail=f"{block.value}: {detail}", hint=hint)
         case error:

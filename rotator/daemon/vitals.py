@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rotator.core.admission import Brake
     from rotator.core.model import Target
+    from rotator.core.preflight import Finding
 
 
 class Condition(enum.Enum):
@@ -92,6 +93,7 @@ class Pulse:
     under_way: set[str] = field(default_factory=set)
     reach: dict[Side, Reach] = field(default_factory=dict)
     brake: Brake | None = None
+    held_back: dict[str, Finding] = field(default_factory=dict)  # by the pre-flight, by target
     began: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -183,6 +185,11 @@ class Vitals:
     def brake(self) -> Brake | None:
         """Why everything only observes; None if it does not."""
         return self._pulse.brake
+
+    @property
+    def held_back(self) -> Mapping[str, Finding]:
+        """The targets that the pre-flight holds back, and why."""
+        return dict(self._pulse.held_back)
 
     def by_state(self) -> Counter[State]:
         """Count the targets by how they stand."""

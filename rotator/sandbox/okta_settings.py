@@ -49,6 +49,7 @@ class OktaSettings:
     basic_percent_decoding: bool = False
     strict_auth_method: bool = True  # a client made for `basic` is refused with `post`, and so on
     grant_check_first: bool = False  # before the client's credentials
+    scope_check_first: bool = False  # likewise
     dpop_check_first: bool = False  # likewise
     multiple_credentials_status: Literal[400, 401] = 401
     org_server_client_credentials: Literal["service_apps", "unsupported"] = "service_apps"

@@ -1,7 +1,7 @@
 """The token endpoints: `/oauth2/v1/token` and `/oauth2/{server}/v1/token` (contracts: Okta 5.1, 5.2).
 
 * First who the client is, then whether it may use the grant, then scopes, then policy. Where an org is set so, the
-  grant is looked at before the credentials.
+  grant or the scope is looked at before the credentials.
 * The org's own server gives `client_credentials` to service apps with a key and to integrations alone, and only
   scopes of the management API that were granted to the app.
 * A custom server gives its own scopes, and only those that a policy allows the client.
@@ -50,6 +50,8 @@ class TokenRequest:
         self.shown = presented(self.org, self.call)
         if self.org.settings.grant_check_first:
             self._check_grant(known_client(self.org, self.shown))
+        if self.org.settings.scope_check_first and self.form.get("grant_type") == "client_credentials":
+            self._scopes(known_client(self.org, self.shown))
         bound_to = self._proof() if self.org.settings.dpop_check_first else None
         self.app = authenticate(self.org, self.call, shown=self.shown)
         self._check_scripted()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rotator.core.budget import Shares
 from rotator.core.model import KvPath
 from rotator.core.secret_value import SecretValue
-from rotator.settings.files import Surroundings, authority_at, secret_at
+from rotator.settings.files import Surroundings, authority_at, certified_at, secret_at
 from rotator.settings.model import (
     AppRoleAuth,
     JwtAuth,
@@ -17,7 +17,9 @@ from rotator.settings.model import (
     SswsAuth,
     TokenAuth,
     Vault,
+    host_of,
 )
+from rotator.settings.places import certified_file
 from rotator.settings.schema_connections import (
     AppRoleSection,
     JwtSection,
@@ -40,6 +42,8 @@ def resolve_org(document: Document, key: Key, section: OrgSection, around: Surro
     auth = _okta_auth(document, (*key, "auth"), section.auth, around)
     if auth is None:
         return None
+    host = host_of(section.org_url)
+    kept = around.path(section.certified) if section.certified else certified_file(host, around.environ)
     return Org(
         alias=str(key[-1]),
         url=section.org_url,
@@ -49,6 +53,8 @@ def resolve_org(document: Document, key: Key, section: OrgSection, around: Surro
         answer_within=section.answer_within,
         propagation=section.propagation,
         rate_share=Shares(section.rate_share.routine, section.rate_share.urgent),
+        certified_file=kept,
+        certified=certified_at(document, (*key, "certified"), kept, host),
     )
 
 

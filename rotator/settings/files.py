@@ -5,6 +5,7 @@ A name is repeated in a message only if it looks like a path: anything else may 
 
 from __future__ import annotations
 
+import json
 import re
 import ssl
 import stat
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rotator.core.certified import read
 from rotator.core.secret_value import SecretValue
 from rotator.redaction import hide
 from rotator.settings.secret_source import LONGEST, SecretSource
@@ -19,6 +21,7 @@ from rotator.settings.secret_source import LONGEST, SecretSource
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rotator.core.certified import Certified
     from rotator.settings.document import Document, Key
 
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_.@:-]{1,255}")
@@ -67,6 +70,22 @@ def authority_at(document: Document, key: Key, around: Surroundings) -> Path | N
         document.report(key, "holds no certificate in PEM form; name the file of the authority")
         return None
     return path
+
+
+def certified_at(document: Document, key: Key, path: Path, host: str) -> Certified | None:
+    """Return what the report of a certification says; None if there is none, or with a warning if it is unfit."""
+    try:
+        certified = read(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "it is no report of `rotator certify`"
+        document.warn(key, f"`{path}` is not relied upon ({reason}); certify the org again")
+        return None
+    if certified.host != host:
+        document.warn(key, f"`{path}` is not relied upon: it is about {certified.host}; certify this org")
+        return None
+    return certified
 
 
 def _variable(document: Document, key: Key, name: str, around: Surroundings) -> SecretSource | None:

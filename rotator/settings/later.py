@@ -22,8 +22,6 @@ _KEYS: tuple[Key, ...] = (
 _VALUES: tuple[tuple[Key, frozenset[str]], ...] = (
     (("okta", _ANY, "auth", "method"), frozenset({"dpop"})),
     (("vaults", _ANY, "auth", "method"), frozenset({"cert", "aws"})),
-    (("policies", _ANY, "mode"), frozenset({"approve"})),
-    (("selections", _ANY, "overrides", _ANY, "mode"), frozenset({"approve"})),
 )
 _IN_THE_OPEN = {
     "token": "token_file",

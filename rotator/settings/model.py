@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from rotator.core.budget import Shares
+    from rotator.core.certified import Certified
     from rotator.core.deadlines import Deadlines
     from rotator.core.model import Policy, Target
     from rotator.core.notices import Route
@@ -60,11 +61,13 @@ class Org:
     answer_within: timedelta
     propagation: timedelta  # how long a change may take to be seen everywhere
     rate_share: Shares
+    certified_file: Path  # where the report of `rotator certify` is kept
+    certified: Certified | None = None  # what it says
 
     @property
     def host(self) -> str:
         """The host alone: it names the org in staging paths, and so must not change with a port or an alias."""
-        return (urlsplit(self.url).hostname or "").replace(":", "-")
+        return host_of(self.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +256,11 @@ class Settings:
     def sites(self) -> Sites:
         """What the aliases lead to."""
         return sites_of(self.orgs, self.vaults)
+
+
+def host_of(url: str) -> str:
+    """Return the host of an org's address as it stands in names."""
+    return (urlsplit(url).hostname or "").replace(":", "-")
 
 
 def nothing() -> Settings:

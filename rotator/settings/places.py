@@ -30,6 +30,12 @@ def state_url(environ: Mapping[str, str] | None = None) -> str:
     return f"sqlite:///{_state(environ)}/database/state.db"
 
 
+def certified_file(host: str, environ: Mapping[str, str] | None = None) -> Path:
+    """Return where the report of `rotator certify` on an org is kept unless the configuration names a place."""
+    environ = os.environ if environ is None else environ
+    return _state(environ) / "certified" / f"{host}.json"
+
+
 def inventory_directory(environ: Mapping[str, str] | None = None) -> Path:
     """Return where `rotator discover` keeps what it has found, so that nobody has to be asked twice."""
     environ = os.environ if environ is None else environ

@@ -111,9 +111,10 @@ class WaveSection(Section):
 class PolicySection(Section):
     """When and how to rotate."""
 
-    mode: Literal["observe", "auto", "manual"] = Field(
+    mode: Literal["observe", "auto", "manual", "approve"] = Field(
         default="observe",
-        description="observe: change nothing. auto: rotate what is due. manual: rotate only when told.",
+        description="observe: change nothing. auto: rotate what is due. manual: rotate only when told. approve: rotate "
+        "what is due when a person has approved it.",
     )
     onboard: Literal["adopt", "rotate"] = Field(
         default="adopt", description="What to do with an app that has one active secret and an empty path in Vault."
@@ -230,7 +231,9 @@ class OverrideSection(Section):
     """What is different for one app of a selection."""
 
     policy: Text | None = Field(default=None, description="A name under `policies`, instead of the selection's.")
-    mode: Literal["observe", "auto", "manual"] | None = Field(default=None, description="Instead of the policy's.")
+    mode: Literal["observe", "auto", "manual", "approve"] | None = Field(
+        default=None, description="Instead of the policy's."
+    )
 
 
 class SelectionSection(Section):

@@ -115,6 +115,9 @@ class OrgSection(Section):
     proxy: ProxyUrl | None = Field(default=None, description="The proxy on the way to Okta.")
     answer_within: AnswerTime = Field(default=written("10s"), description="How long Okta may take to answer one call.")
     propagation: AnswerTime = Field(default=written("5s"), description="How long a change may take to be seen by all.")
+    certified: Text | None = Field(
+        default=None, description="The report of `rotator certify` on this org. Default: a file beside the state."
+    )
     rate_share: RateShareSection = Field(
         default=RateShareSection(), description="How much of Okta's rate limits may be used."
     )

@@ -16,10 +16,12 @@ def _check_state_url(value: str) -> str:
         _ = parts.port  # checked only when it is asked for
     except ValueError:
         raise ValueError(_NO_STATE) from None
-    if not (value.isascii() and value.isprintable()) or " " in value or "\\" in value:
+    if not value.isprintable() or "\\" in value:
         raise ValueError(_NO_STATE)
-    if parts.scheme == "sqlite":
+    if parts.scheme == "sqlite":  # its path may have a space, or any letter: a home may be called so
         return _check_sqlite(value, parts)
+    if not value.isascii() or " " in value:
+        raise ValueError(_NO_STATE)
     if parts.scheme in {"postgresql", "postgresql+psycopg"}:
         return _check_postgres(value, parts)
     raise ValueError(_NO_STATE)

@@ -164,4 +164,5 @@ def _target(
         verify=VerifySettings(verify.authorization_server, verify.scope),
         settle=org.answer_within + org.propagation + vault.answer_within + SLACK,
         effect=max(org.answer_within, vault.answer_within) + A_MOMENT,
+        hash_differs=org.certified is not None and org.certified.hash_formula_holds is False,
     )

@@ -1,6 +1,7 @@
 """Measure, against floors of the same run, and write `docs/figures.md` and `docs/figures.json`.
 
-Chapters that are named are measured and printed alone; only a run of all of them is written down.
+Chapters that are named are measured and printed alone; only a run of all of them is written down, unless `--put` puts
+the named ones in the place of those that were written down before, with conditions of their own.
 A figure depends on the machine and on what else it does: never assert one in a test.
 """
 
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 from rotator import __version__
 from tests.bench import chapters
 from tests.bench.alone import alone
-from tests.bench.figures import as_json, as_markdown, missed
+from tests.bench.figures import as_json, as_markdown, missed, put
 from tests.bench.measure import clean_environ
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ WORKS: dict[str, Work] = {
     "failover": lambda folder, environ, _: alone("failover", folder / "failover", environ),
     "kills": lambda folder, environ, seed: alone("kills", folder / "kills", environ, seed=seed),
     "stops": lambda folder, environ, seed: alone("stops", folder / "stops", environ, seed=seed),
+    "peers": lambda folder, environ, _: alone("peers.chapter", folder / "peers", environ),
     "year": lambda folder, environ, _: alone("year", folder / "year", environ),
     "foresight": lambda folder, environ, _: alone("foresight", folder / "foresight", environ),
     "enumerator": lambda _, environ, seed: chapters.enumerator(environ, seed),
@@ -52,6 +54,7 @@ def main() -> None:
     options.add_argument("chapters", nargs="*", metavar="CHAPTER", help=f"any of {', '.join(WORKS)}; default: all")
     options.add_argument("--seed", type=int, default=20261123, help="of what is drawn at random")
     options.add_argument("--into", type=Path, default=DOCS, help="the folder for figures.md and figures.json")
+    options.add_argument("--put", action="store_true", help="write the named chapters down beside the others")
     chosen = options.parse_args()
     if unknown := set(chosen.chapters) - WORKS.keys():
         options.error(f"no such chapter: {', '.join(sorted(unknown))}; there are {', '.join(WORKS)}")
@@ -71,11 +74,15 @@ def main() -> None:
         "load before": f"{load:.1f}",
         "took": f"{time.monotonic() - began:.0f} s",
     }
-    if not chosen.chapters:
-        chosen.into.mkdir(exist_ok=True)
-        (chosen.into / "figures.json").write_text(as_json(conditions, measured))
-        (chosen.into / "figures.md").write_text(as_markdown(conditions, measured))
     print(as_markdown(conditions, measured))
+    if chosen.put:
+        conditions, every = put(measured, conditions, (chosen.into / "figures.json").read_text())
+    else:
+        every = measured
+    if chosen.put or not chosen.chapters:
+        chosen.into.mkdir(exist_ok=True)
+        (chosen.into / "figures.json").write_text(as_json(conditions, every))
+        (chosen.into / "figures.md").write_text(as_markdown(conditions, every))
     for goal in missed(measured):
         print(f"missed: {goal}", file=sys.stderr)
 

@@ -68,11 +68,27 @@ def as_json(conditions: dict[str, str], chapters: Sequence[Chapter]) -> str:
     document: dict[str, Any] = {
         "conditions": conditions,
         "chapters": [
-            {"title": chapter.title, "rows": [{**asdict(row), "met": row.met} for row in chapter.rows]}
+            {
+                "title": chapter.title,
+                "how": chapter.how,
+                "rows": [{**asdict(row), "met": row.met} for row in chapter.rows],
+            }
             for chapter in chapters
         ],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def put(measured: Sequence[Chapter], conditions: dict[str, str], document: str) -> tuple[dict[str, str], list[Chapter]]:
+    """Put chapters into a document in the place of those of their title, or at its end; say under what conditions."""
+    before = json.loads(document)
+    chapters = {
+        one["title"]: Chapter(one["title"], one["how"], [_row(row) for row in one["rows"]])
+        for one in before["chapters"]
+    }
+    chapters |= {one.title: one for one in measured}
+    apart = f"by itself on {conditions['date']}, load before {conditions['load before']}"
+    return before["conditions"] | {f"chapter {one.title!r}": apart for one in measured}, list(chapters.values())
 
 
 def missed(chapters: Iterable[Chapter]) -> list[str]:
@@ -83,6 +99,10 @@ def missed(chapters: Iterable[Chapter]) -> list[str]:
         for what, figure, goal, verdict in (row.cells() for row in chapter.rows)
         if verdict == "missed"
     ]
+
+
+def _row(row: dict[str, Any]) -> Row:
+    return Row(**{name: value for name, value in row.items() if name != "met"})
 
 
 def _number(value: float) -> str:

@@ -13,14 +13,17 @@ import pytest
 
 from tests.bench.__main__ import WORKS
 from tests.bench.alone import alone
+from tests.bench.figures import Chapter, Row, as_json, put
 from tests.bench.measure import clean_environ
+from tests.bench.peers.contestants import TWO_PHASE
+from tests.bench.peers.kills import calls_of, kill
 from tests.bench.stops import WHAT
+from tests.entry.zygote import Zygote
 from tests.postgres import NONE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.bench.figures import Chapter
 
 STOPS = int(os.environ.get("ROTATOR_TEST_STOPS", "10"))
 SEED = int(os.environ.get("ROTATOR_TEST_SEED", "20261127"))
@@ -97,6 +100,26 @@ def test_stops(tmp_path: Path, kind: str) -> None:
     assert [row.what for row in chapter.rows if row.met is False] == []
 
 
+def test_the_peers(tmp_path: Path) -> None:
+    chapter = tiny("peers.chapter", tmp_path, apps=2, late=0.2, every=40)
+
+    told = ("2 apps, time", "calls of the apps bucket for each", "calls to Vault for each", "refused with 429")
+    assert names(chapter)[:4] == [f"rotator: {what}" for what in told]
+    assert {row.what.partition(": ")[0] for row in chapter.rows} == {"rotator", "a script from cron", "two phases"}
+    assert {row.what.partition(": ")[0] for row in chapter.rows if row.goal is not None} == {"rotator"}
+
+
+def test_what_peers_lose_when_killed_at_the_wrong_moment_is_seen(tmp_path: Path) -> None:
+    """So that a figure of nothing lost means something."""
+    with Zygote(tmp_path, TWO_PHASE.program) as zygote:
+        calls = calls_of(TWO_PHASE, 0, tmp_path / "undisturbed", zygote)
+        create = next(n for n, call in enumerate(calls, start=1) if call.kind.startswith("POST"))
+        came = kill(TWO_PHASE, 0, tmp_path / "killed", zygote, number=create, when="after")
+
+    assert came.lost == 1
+    assert came.stuck
+
+
 def test_a_year_of_one_app(tmp_path: Path) -> None:
     chapter = tiny("year", tmp_path, lives=1)
 
@@ -111,6 +134,15 @@ def test_what_is_told_without_a_look(tmp_path: Path) -> None:
     assert names(chapter)[-1] == "`simulate`, a year: CPU to the bare events"
     (calls,) = [row.figure for row in chapter.rows if row.what == "calls to Okta and Vault"]
     assert calls == 0
+
+
+def test_a_chapter_is_put_in_the_place_of_its_title_and_the_others_stay() -> None:
+    before = as_json({"date": "then"}, [Chapter("A", "a", [Row("x", 1, 2)]), Chapter("B", "b", [Row("y", 3)])])
+
+    conditions, chapters = put([Chapter("A", "anew", [Row("x", 5, 2)])], {"date": "now", "load before": "1.0"}, before)
+
+    assert chapters == [Chapter("A", "anew", [Row("x", 5, 2)]), Chapter("B", "b", [Row("y", 3)])]
+    assert conditions == {"date": "then", "chapter 'A'": "by itself on now, load before 1.0"}
 
 
 def test_a_chapter_that_there_is_not_is_refused_and_nothing_is_written(tmp_path: Path) -> None:

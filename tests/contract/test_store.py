@@ -457,3 +457,14 @@ async def test_the_database_of_another_program_is_refused(tmp_path: Path) -> Non
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("precious",)]
     await store.aclose()
+
+
+@pytest.mark.parametrize("name", ["a home with spaces", "hömé", "100 sure"])
+async def test_a_file_may_lie_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir(mode=0o700)
+    store = Store(f"sqlite:///{folder}/state.db")
+
+    assert await store.read(differences) == []
+    await store.aclose()
+    assert (folder / "state.db").exists()

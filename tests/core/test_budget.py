@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from rotator.core.actions import Activate, Create, Deactivate, Delete, Stage
-from rotator.core.budget import Bucket, Haste, Share, Shares, bucket_of, haste, in_haste, until_reset
+from rotator.core.budget import SAME, Bucket, Haste, Share, Shares, bucket_of, haste, in_haste, until_reset
 from rotator.core.due import haste_for
 from rotator.core.facts import Facts
 from rotator.core.model import OrderMode, Reason, SecretId
@@ -97,6 +97,9 @@ ROWS = [
     pytest.param(lambda: Story().calls(0, limit=1), 1.0, 60, id="but no more than all"),
     pytest.param(lambda: Story().calls(2, limit=3), 0.29, 60, id="a share of a small limit is rounded down"),
     pytest.param(lambda: Story().calls(99, limit=100).sends(27), 0.29, 0, id="but not by the noise of a float"),
+    pytest.param(lambda: Story().calls(9), 0.2, 0, id="of a first answer one call is ours"),
+    pytest.param(lambda: Story().calls(9).sends(3).loses(), ROUTINE, 0, id="a call that is lost gives its place back"),
+    pytest.param(lambda: Story().calls(9).sends(4).loses(), ROUTINE, 60, id="and that of no other"),
     # --- what others use
     pytest.param(lambda: Story().calls(6), ROUTINE, 0, id="what others use is theirs: of seven two are ours"),
     pytest.param(lambda: Story().calls(6, 5), ROUTINE, 60, id="and a third is not"),
@@ -107,6 +110,7 @@ ROWS = [
     pytest.param(
         lambda: Story().calls(9, 9, 9, 9), ROUTINE, 60, id="where each client has a limit of its own, all of ours count"
     ),
+    pytest.param(lambda: Story().calls(0), 1.0, 60, id="nothing is nothing, even of all"),
     # --- answers that arrive late
     pytest.param(
         lambda: Story().calls(9).sends(2).hears(2).hears(8), ROUTINE, 60, id="an answer that was overtaken is no news"
@@ -116,6 +120,18 @@ ROWS = [
         ROUTINE,
         61,
         id="a reset that moves by a second is no new window",
+    ),
+    pytest.param(
+        lambda: Story().calls(9, 8, 7, 6, resets=60).calls(9, resets=60 + SAME),
+        ROUTINE,
+        0,
+        id="one that moves as far as two windows may differ is one",
+    ),
+    pytest.param(
+        lambda: Story().calls(9).sends().hears(0, resets=60 - SAME),
+        ROUTINE,
+        0,
+        id="and one as far before it is an older one",
     ),
     pytest.param(
         lambda: Story().calls(9).at(59).calls(9, resets=119).sends().hears(0, resets=60),
@@ -229,7 +245,17 @@ ROWS = [
         0.5,
         id="and so is one whose headers cannot be read",
     ),
+    pytest.param(lambda: Story().sends().hears(5, status=429), 1.0, 60, id="after a refusal nothing is left"),
     # --- headers that make no sense
+    pytest.param(
+        lambda: Story().calls(9).sends().hears(0, limit=None), ROUTINE, 0, id="what is left without a limit is no news"
+    ),
+    pytest.param(
+        lambda: Story().sends(2).hears(0, limit=999_999_999), ROUTINE, 60, id="a large limit is one"
+    ),
+    pytest.param(
+        lambda: Story().sends(2).hears(0, limit=1_000_000_000), ROUTINE, 0, id="a number that is too long is none"
+    ),
     pytest.param(
         lambda: Story().calls(6, 5).sends().answered(200, {"x-rate-limit-remaining": "9"}),
         ROUTINE,
@@ -315,6 +341,27 @@ def test_calls_of_different_buckets() -> None:
     ]  # fmt: skip
 
     assert len({bucket_of(path) for path in paths}) == len(paths)
+
+
+@pytest.mark.parametrize(
+    ("path", "bucket"),
+    [
+        ("/api/v1/apps/0oa1", "/api/v1/apps/{id}"),
+        ("/api/v1/apps/0oa1/credentials/secrets", "/api/v1/apps"),
+        ("/oauth2/default/v1/revoke", "/oauth2/default/v1"),
+        ("/api/v1/logs", "/api/v1/logs"),
+    ],
+)
+def test_a_bucket_is_named_after_what_shares_it(path: str, bucket: str) -> None:
+    assert bucket_of(path) == bucket
+
+
+def test_the_window_is_what_the_last_answer_told_of() -> None:
+    window = Story().calls(9, 8).bucket.window
+
+    assert Bucket().window is None
+    assert window
+    assert (window.limit, window.left, window.ours, window.opens) == (10, 8, 2, after(60))
 
 
 @pytest.mark.parametrize(

@@ -599,6 +599,12 @@ def test_a_plain_value_wears_nothing() -> None:
     assert undisguised(SecretValue("plain-value_of-letters")) == ()
 
 
+def test_under_quotes_lies_what_is_between_them_with_and_without_white_space() -> None:
+    found = [(disguise, value.reveal()) for disguise, value in undisguised(SecretValue('" abc-def "'))]
+
+    assert found == [(Disguise.QUOTES, " abc-def "), (Disguise.QUOTES, "abc-def")]
+
+
 @pytest.mark.parametrize(
     ("text", "claim"),
     [

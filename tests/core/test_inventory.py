@@ -228,6 +228,32 @@ def test_what_is_wrong(given: Entry, then: set[Hazard]) -> None:
     assert [each.points for each in risk.findings] == sorted((each.points for each in risk.findings), reverse=True)
 
 
+def told(given: Entry, hazard: Hazard) -> str:
+    (found,) = [each.detail for each in judge(given, AUTO, NOON).findings if each.hazard is hazard]
+    return found
+
+
+def test_what_was_left_behind_is_named_and_what_is_in_use_is_not() -> None:
+    found = told(entry(held(50, status=INACTIVE, off=40), held(60, off=60)), Hazard.LEFT_BEHIND)
+
+    assert found == "ocs50 was switched off long ago and never deleted"
+
+
+def test_of_two_active_ones_the_older_one_counts() -> None:
+    assert told(entry(held(100), held(60)), Hazard.PAST_AGE).startswith("100 days old")
+
+
+@pytest.mark.parametrize(
+    ("since", "said"),
+    [(timedelta(days=2), "2 days"), (timedelta(hours=47), "47 h"), (timedelta(hours=1), "1 h"),
+     (timedelta(minutes=59), "less than an hour"), (-DAY, "less than an hour")],
+)  # fmt: skip
+def test_how_long_ago_is_told_in_days_hours_or_less(since: timedelta, said: str) -> None:
+    secret = held(50, status=INACTIVE, off=3, tried_at=NOON - since)
+
+    assert told(entry(secret), Hazard.TRIED_AFTER_OFF).endswith(f"a wrong secret {said} ago")
+
+
 def test_every_hazard_has_a_check_and_a_case() -> None:
     found = [each.values for each in RISKS]
     covered = {hazard for _, hazards in found if isinstance(hazards, set) for hazard in hazards}

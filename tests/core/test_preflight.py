@@ -10,6 +10,9 @@ import pytest
 
 from rotator.core import vault_rights
 from rotator.core.budget import Shares, Window
+from rotator.core.certification.facts import Fact
+from rotator.core.certification.facts import Verdict as Found
+from rotator.core.certified import Certified
 from rotator.core.model import (
     App,
     AppId,
@@ -19,6 +22,7 @@ from rotator.core.model import (
     KvMetadata,
     KvPath,
     KvVersionInfo,
+    Mode,
     Policy,
     Target,
     VerifySettings,
@@ -33,7 +37,9 @@ from rotator.core.preflight import (
     Kind,
     exit_code,
     held_back,
+    in_doubt,
     judge,
+    only_observed,
 )
 from rotator.core.preflight_facts import (
     NOT_ASKED,
@@ -49,7 +55,7 @@ from rotator.core.preflight_facts import (
     VaultFacts,
     VaultHealth,
 )
-from rotator.core.preflight_said import Said, Verdict, span_of
+from rotator.core.preflight_said import Said, Verdict, broken, failed, span_of
 from rotator.core.usage import Usage
 from rotator.errors import ConfigError, MissingError, RefusedError, UnavailableError
 
@@ -63,6 +69,7 @@ TLS = Handshake("TLSv1.3", NOON + 90 * DAY)
 AWAY = UnavailableError("nobody answers")
 REFUSED = RefusedError("403 no", code="403")
 SIGNED_OUT = RefusedError("401 E0000011", code="E0000011")
+AS_ASSUMED, OTHERWISE, NOT_SHOWN = Found
 OK, WARNING, FAILED, CANNOT_TELL = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.CANNOT_TELL
 SERVER = ServerMetadata(
     "https://acme.okta.com/oauth2/default",
@@ -72,9 +79,16 @@ SERVER = ServerMetadata(
     NOON,
 )
 WINDOW = Window(limit=50, left=49, ours=1, resets=0, opens=NOON)
+CERTIFIED = Certified(
+    "acme.okta.com",
+    NOON,
+    dict.fromkeys(Fact, AS_ASSUMED),
+    dict.fromkeys(Fact, "as known"),
+    {Fact.CREATE_LAG: 2 * SECOND},
+)
 ORG = OrgFacts(
     "acme", signs=True, shares=Shares(), now=NOON, handshake=TLS, metadata=SERVER, scopes=ALL_SCOPES, apps=2, log=None,
-    window=WINDOW,
+    window=WINDOW, propagation=5 * SECOND, certified=CERTIFIED,
 )  # fmt: skip
 TARGET = Target(
     name="billing",
@@ -113,6 +127,10 @@ FACTS = TargetFacts(
 
 def org(**seen: Any) -> OrgFacts:
     return replace(ORG, **seen)
+
+
+def certified(**verdicts: Found) -> Certified:
+    return replace(CERTIFIED, verdicts={**CERTIFIED.verdicts, **{Fact[name]: each for name, each in verdicts.items()}})
 
 
 def vault(**seen: Any) -> VaultFacts:
@@ -203,6 +221,23 @@ ORG_CASES = [
     (Check.OKTA_LIMIT, org(window=replace(WINDOW, limit=5), shares=Shares(routine=0.6)), OK, ": 1 rotation a minute"),
     (Check.OKTA_LIMIT, org(window=None), WARNING, "no limit"),
     (Check.OKTA_LIMIT, org(apps=NOT_ASKED), None, ""),
+    (Check.OKTA_CERTIFIED, org(), OK, "certified on 2026-11-23: 32 facts are as assumed"),
+    (Check.OKTA_CERTIFIED, org(certified=None), CANNOT_TELL, "not certified: 19 facts about Okta are assumed"),
+    (Check.OKTA_CERTIFIED, org(certified=None, metadata=AWAY), None, ""),
+    (
+        Check.OKTA_CERTIFIED,
+        org(certified=certified(GONE=NOT_SHOWN)),
+        OK,
+        "31 facts are as assumed; not shown: what is gone",
+    ),
+    (Check.OKTA_CERTIFIED, org(propagation=SECOND), WARNING, "took 2.0 s until it was seen everywhere, longer than"),
+    (
+        Check.OKTA_CERTIFIED,
+        org(certified=certified(SCOPE_ORDER=OTHERWISE)),
+        WARNING,
+        "secret before scope is otherwise",
+    ),
+    (Check.OKTA_CERTIFIED, org(certified=certified(GRANT_ORDER=OTHERWISE)), OK, "31 facts are as assumed"),
 ]
 VAULT_CASES = [
     (Check.VAULT_REACHABLE, vault(), OK, "answers"),
@@ -523,3 +558,35 @@ def test_who_is_held_back_is_told_the_first_reason() -> None:
 )  # fmt: skip
 def test_a_span_is_written_as_people_say_it(length: timedelta, written: str) -> None:
     assert span_of(length) == written
+
+
+# --- as the daemon uses it ------------------------------------------------------------------------------------
+
+
+def test_who_is_held_back_is_only_looked_at_and_says_what_to_do() -> None:
+    lacks = Finding(Check.RIGHTS, Kind.TARGET, "billing", failed("missing: `read` on kv/x", "Give it to our token."))
+
+    held = only_observed(TARGET, lacks)
+
+    assert held.policy.mode is Mode.OBSERVE
+    assert held.only_observed == (
+        "the pre-flight failed, vault rights of target billing: missing: `read` on kv/x. Give it to our token;"
+        " It is checked again by itself"
+    )
+    assert replace(held, policy=TARGET.policy, only_observed="") == TARGET
+
+
+@pytest.mark.parametrize(
+    ("kind", "about", "doubted"),
+    [
+        (Kind.OWN, "leases", {"billing", "other"}),
+        (Kind.ORG, "acme", {"billing", "other"}),
+        (Kind.VAULT, "elsewhere", set()),
+        (Kind.TARGET, "other", {"other"}),
+    ],
+)
+def test_an_outage_leaves_in_doubt_whoever_it_touches(kind: Kind, about: str, doubted: set[str]) -> None:
+    away = Finding(Check.PLACE, kind, about, broken(UnavailableError("no answer")))
+    lacking = Finding(Check.RIGHTS, Kind.TARGET, "billing", failed("missing", "Give it."))
+
+    assert in_doubt([TARGET, replace(TARGET, name="other")], [away, lacking]) == doubted

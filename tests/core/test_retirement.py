@@ -21,10 +21,21 @@ from rotator.core.actions import (
     Verify,
     Waiting,
 )
-from rotator.core.model import OrderMode, Reason, Removal, RetiringMode, SecretId
+from rotator.core.model import (
+    Destination,
+    HooksDue,
+    HookTry,
+    KvPath,
+    OrderMode,
+    Reason,
+    Removal,
+    RetiringMode,
+    RotationId,
+    SecretId,
+)
 from rotator.core.rotation import next_action
 from rotator.core.usage import Evidence, Usage, User
-from tests.core.snapshots import ISSUED, NOON, POLICY, A, B, ago, closed, consumer, order, secret, seen, version
+from tests.core.snapshots import ISSUED, NOON, POLICY, A, B, C, ago, closed, consumer, order, secret, seen, version
 
 if TYPE_CHECKING:
     from typing import Any
@@ -216,6 +227,44 @@ def test_an_order_while_the_one_before_is_in_its_overlap(mode: OrderMode, then: 
     given = leaving(QUIET, left=1, staging=closed(A, B, order=order("ocsB", mode=mode)))
 
     assert then == next_action(given, NOON)
+
+
+@pytest.mark.parametrize("mode", [OrderMode.CUT, OrderMode.COMPROMISED])
+def test_an_order_that_does_not_wait_for_an_old_one_does_not_wait_for_a_person_either(mode: OrderMode) -> None:
+    given = leaving(USED, left=31, staging=closed(A, B, order=order("ocsB", mode=mode)))
+
+    assert Deactivate(OLD, "to make room: ordered") == next_action(given, NOON)
+
+
+@pytest.mark.parametrize(
+    ("mode", "then"),
+    [(OrderMode.WINDOW, Waiting.HOOK), (OrderMode.COMPROMISED, None)],
+    ids=["an adopted one is replaced after them", "a compromised one at once"],
+)
+def test_a_hook_that_fails_holds_up_what_waits_for_it(mode: OrderMode, then: Waiting | None) -> None:
+    hooks = HooksDue(RotationId("r1"), ("restart",))
+    given = seen(
+        secret(B),
+        vault=consumer(version(1, B)),
+        staging=closed(B, order=order("ocsB", mode=mode, age=2), hooks=hooks),
+        hooks_failed={"restart": HookTry("exit code 1", 1)},
+    )
+    given = replace(given, target=replace(given.target, hooks=("restart",)))
+
+    found = next_action(given, NOON)
+
+    assert (found.waiting if isinstance(found, Rest) else None) == then
+    assert isinstance(found, Rest if then else Stage)
+
+
+def test_a_compromised_one_is_switched_off_whatever_lies_at_another_path() -> None:
+    gone = Removal(OLD, ago(100), ago(0), compromised=True)
+    given = leaving(None, left=0.01, staging=closed(A, B, remove=gone), others=(consumer(version(1, C, age=5)),))
+    also = (Destination(KvPath("kv", "billing/reports")),)
+
+    found = next_action(replace(given, target=replace(given.target, also=also)), NOON)
+
+    assert Deactivate(OLD, "compromised") == found
 
 
 def test_an_order_begins_at_once_where_there_is_room() -> None:

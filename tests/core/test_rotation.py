@@ -117,8 +117,8 @@ def minutes(count: float) -> timedelta:
             Blocked(
                 Block.SLOTS_FULL,
                 "Okta holds ocsA, which is in Vault, and ocsF, ACTIVE, made 2026-06-10, unknown to us",
-                "Find out who uses the one that is not in Vault; when nobody does, deactivate and delete it in the Okta"
-                " admin console. The next run goes on.",
+                "Find out who uses the one that is not in Vault; when nobody does: `rotator reclaim billing ocsF`."
+                " The next run goes on.",
             ),
             "row 7c: a foreign active secret in the other slot blocks, and both are named",
         ),

@@ -174,6 +174,12 @@ def test_a_window_that_would_end_before_it_begins_does_not_open_that_day() -> No
     assert calendar.next_opening(utc(2026, 3, 29)) == utc(2026, 3, 30, 0, 30)
 
 
+def test_nor_does_one_that_lasts_just_the_hour_that_is_skipped() -> None:
+    calendar = Calendar((Window(EVERY_DAY, time(2), time(3), OSLO),))
+
+    assert calendar.next_opening(utc(2026, 3, 29)) == utc(2026, 3, 30)
+
+
 # --- blackouts ------------------------------------------------------------------------------------------------
 
 

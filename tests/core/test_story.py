@@ -72,6 +72,14 @@ def steps(story: Story) -> list[str]:
     return [act.step for act in story.acts]
 
 
+def test_who_began_it_and_why_is_what_the_staging_says() -> None:
+    audit = Audit().act("OrderReplacement", rotation=None, reason="ordered", actor="a person")
+    story = audit.act("Stage", begun_in=None, reason="expired", actor="the daemon").act("Create", actor="another").one()
+
+    assert steps(story)[0] == "OrderReplacement"
+    assert (story.actor, story.reason) == ("the daemon", "expired")
+
+
 # --- one rotation -----------------------------------------------------------------------------------------------
 
 
@@ -105,7 +113,12 @@ def test_a_whole_life_is_told_with_its_times() -> None:
             promoted().act("Deactivate", "not done"), "promoted and verified", id="it could not be switched off"
         ),
         pytest.param(promoted().act("Deactivate").act("Delete", "unknown"), "the old one is off", id="perhaps gone"),
-        pytest.param(promoted().act("Deactivate").act("Activate"), "promoted and verified", id="switched on again"),
+        pytest.param(promoted().act("Deactivate").act("Activate"), "the old one is on again", id="switched on again"),
+        pytest.param(
+            promoted().act("Deactivate").act("Activate").act("Deactivate"), "the old one is off", id="and off again"
+        ),
+        pytest.param(Audit().act("Rollback"), "going back", id="nothing written yet"),
+        pytest.param(Audit().act("Rollback").act("Activate").act("Promote").proof(), "rolled back", id="rolled back"),
         pytest.param(
             staged().act("Deactivate").act("Delete").act("Promote"), "promoted", id="what made room was not the old one"
         ),
@@ -126,6 +139,32 @@ def test_a_staging_belongs_to_the_rotation_that_it_begins_not_to_the_one_before(
 
     assert (first.rotation, steps(first)[-1]) == ("r1", "Delete")
     assert (second.rotation, steps(second)) == ("r2", ["Stage", "Create"])
+
+
+def test_an_approval_leads_to_the_rotation_that_it_lets_begin() -> None:
+    audit = promoted().act("Approve", rotation=None, actor="alice").act("Stage", rotation="r2")
+
+    _, second = audit.told()
+
+    assert (second.rotation, steps(second), second.actor) == ("r2", ["Approve", "Stage"], "daemon@host")
+
+
+def test_that_the_old_one_may_go_belongs_to_the_last_rotation() -> None:
+    audit = promoted().act("Retire", rotation=None, secret_id="ocs1").act("Deactivate", secret_id="ocs1")
+
+    assert steps(audit.one())[-2:] == ["Retire", "Deactivate"]
+    (alone,) = Audit().act("Retire", rotation=None).told()
+    assert alone.rotation is None
+
+
+def test_what_is_done_with_a_reclaimed_secret_is_told_by_itself() -> None:
+    audit = promoted().act("Reclaim", rotation=None, secret_id="ocs9")
+    audit.act("Deactivate", secret_id="ocs9").act("Deactivate", secret_id="ocs1").act("Delete", secret_id="ocs9")
+
+    rotation, reclaimed = audit.told()
+
+    assert (rotation.state, rotation.gone_at) == ("the old one is off", None)
+    assert (steps(reclaimed), reclaimed.state) == (["Reclaim", "Deactivate", "Delete"], "outside of a rotation")
 
 
 @pytest.mark.parametrize("how", ["not done", "unknown", None])

@@ -122,6 +122,7 @@ def test_users_are_told_in_one_line_and_not_all_of_many() -> None:
         "an unnamed program at an unknown address, last 2026-11-27 11:00 UTC"
     )
     assert told(many.users).endswith("job/3 at 192.0.2.7, last 2026-11-27 11:57 UTC and 2 more")
+    assert "more" not in told(many.users[:SHOWN])
     assert told(()) == ""
 
 

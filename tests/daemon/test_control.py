@@ -39,7 +39,7 @@ MOMENT = 0.005
 ME = pwd.getpwuid(os.getuid()).pw_name
 
 
-def told(outcome: Outcome, _: datetime, force: bool) -> dict[str, Any]:
+def told(outcome: Outcome, _: datetime, __: bool, force: bool) -> dict[str, Any]:
     steps = [type(step.action).__name__ for step in outcome.steps]
     return {"exit_code": 0, "ended": type(outcome.ending).__name__, "steps": steps, "force": force}
 

@@ -44,7 +44,7 @@ def free_port() -> int:
         return port
 
 
-def plain(outcome: Outcome, _: datetime, force: bool) -> dict[str, Any]:
+def plain(outcome: Outcome, _: datetime, __: bool, force: bool) -> dict[str, Any]:
     return {"exit_code": 0, "steps": [type(step.action).__name__ for step in outcome.steps], "force": force}
 
 

@@ -75,6 +75,7 @@ async def test_a_whole_rotation_passes_with_the_scopes_and_the_role_of_the_guide
         Check.OKTA_TLS,
         Check.VAULT_TLS,
         Check.OKTA_WRITING,
+        Check.OKTA_CERTIFIED,
         Check.EXPIRY,
     }
     assert await staff.rotates()

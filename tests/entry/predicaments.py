@@ -10,6 +10,8 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+import requests
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -179,6 +181,58 @@ def _newline(reader: Reader) -> None:
     reader.box.vault.put("kv", reader.path, held | {"client_secret": held["client_secret"] + "\n"})
 
 
+def _configured(reader: Reader, old: str, new: str) -> None:
+    config = reader.folder / "rotator.yaml"
+    assert old in config.read_text()
+    config.write_text(config.read_text().replace(old, new))
+
+
+def _long_ago(reader: Reader) -> None:
+    """What consumers read was published fifty days ago."""
+    key = reader.box.vault.key("kv", reader.path)
+    assert key
+    key.versions[max(key.versions)].created -= timedelta(days=50)
+
+
+def _left_long_ago(reader: Reader) -> None:
+    _rotated(reader)
+    _long_ago(reader)
+
+
+def _in_use(reader: Reader) -> None:
+    _left_long_ago(reader)
+    answer = requests.post(
+        f"{reader.box.okta_url}/oauth2/default/v1/token",
+        {"grant_type": "client_credentials", "scope": "billing.read"},
+        auth=(reader.app.client_id, reader.app.secrets[0].value),
+        headers={"User-Agent": "nightly-report/2.0"},
+        timeout=5,
+    )
+    assert answer.ok
+
+
+def _unproven(reader: Reader) -> None:
+    _configured(reader, "{mode: auto}", "{mode: auto, usage: required}")
+    _left_long_ago(reader)
+    reader.may(read_log=False)
+
+
+def _proven(reader: Reader) -> None:
+    reader.may(read_log=True)
+
+
+def _hook_failing(reader: Reader) -> None:
+    hook = "hooks: {reload: {command: [/bin/false]}}\npolicies:"
+    _configured(reader, "policies:", hook)
+    _configured(reader, "{mode: auto}", "{mode: auto, hooks: [reload]}")
+    _rotated(reader)
+    _long_ago(reader)
+
+
+def _hook_mended(reader: Reader) -> None:
+    _configured(reader, "/bin/false", "/bin/true")
+
+
 PREDICAMENTS = {
     "expired": Predicament(_nothing),
     "rotated": Predicament(_rotated),
@@ -198,6 +252,9 @@ PREDICAMENTS = {
     "unknown value in Vault": Predicament(_unknown),
     "refused although active": Predicament(_refused, _accepted),
     "both slots taken": Predicament(_crowded, _less_crowded),
+    "old secret still in use": Predicament(_in_use),
+    "use of the old secret unknown": Predicament(_unproven, _proven),
+    "hook failed": Predicament(_hook_failing, _hook_mended),
     "daily cap reached": Predicament(_at_the_cap, _cap_raised),
     "our clock is ahead": Predicament(_okta_behind, _okta_in_time),
 }

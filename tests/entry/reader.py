@@ -142,7 +142,7 @@ class Reader:
         """Begin anew with a target of that name, in that predicament, and with a configuration that has it."""
         self.box.okta.settings.hash_formula = "sha256_128"
         self.box.okta.org.scripted_refusals.clear()
-        self.may(view_secrets=True)
+        self.may(view_secrets=True, read_log=True)
         self.app = self.add_app(name, age=EXPIRED)
         target = TARGET.format(name=name, app_id=self.app.id, path=self.path)
         self.patch.setenv("ROTATOR_CONFIG", str(self.write("rotator.yaml", self.real(CONFIG) + target)))

@@ -71,6 +71,8 @@ class Site:
     okta_url: str = ""
     vault_url: str = ""
     okta_auth: dict[str, str] = field(default_factory=lambda: {"method": "ssws", "token_file": "okta-token"})
+    vault_auth: dict[str, str] = field(default_factory=lambda: {"method": "token", "token_file": "vault-token"})
+    ca_file: str | None = None
     policy: str = "{mode: auto}"
     answer_within: str = "5s"
     propagation: str = "5s"
@@ -164,7 +166,7 @@ class Site:
     def config(self) -> Path:
         """Write the configuration, as JSON, which YAML is a superset of."""
         file = self.folder / "config.yaml"
-        within = {"answer_within": self.answer_within}
+        within = {"answer_within": self.answer_within, "ca_file": self.ca_file}
         document = {
             "okta": {
                 "acme": {
@@ -177,7 +179,7 @@ class Site:
             "vaults": {
                 "main": {
                     "address": self.vault_url or self.box.vault_url,
-                    "auth": {"method": "token", "token_file": "vault-token"},
+                    "auth": self.vault_auth,
                     "staging": {"mount": "secret", "prefix": STAGING},
                     **within,
                 }

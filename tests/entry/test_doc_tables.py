@@ -20,11 +20,13 @@ from rotator.cli.results import Result
 from rotator.core import rotation
 from rotator.core.actions import Block, Waiting
 from rotator.core.agenda import State
-from rotator.core.diagnosis.causes import Cause
+from rotator.core.certification.facts import Fact
+from rotator.core.diagnosis.causes import Cause as Diagnosis
 from rotator.core.diagnosis.table import Result as Diagnosed
 from rotator.core.inventory_risk import Hazard
 from rotator.core.last_use import UseOf
 from rotator.core.model import FieldNames, ProofLevel, Reason, RotationId, SecretId, Staging, StagingState
+from rotator.core.precedence import Cause, Hold, at_most, waits
 from rotator.core.preflight import ORG_CHECKS, PLACE_CHECKS, TARGET_CHECKS, VAULT_CHECKS, Check
 from rotator.core.preflight_said import Verdict
 from rotator.core.records import consumer_fields, staging_fields
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "ARCHITECTURE.md"
 COMMANDS_MD, CONFIGURATION, RECOVERY = DOCS / "commands.md", DOCS / "configuration.md", DOCS / "recovery.md"
+CERTIFY = DOCS / "certify.md"
 METRICS, PREFLIGHT, DOCTOR = DOCS / "metrics.md", DOCS / "preflight.md", DOCS / "doctor.md"
 DISCOVER = DOCS / "discover.md"
 REASON = re.compile(r"\bReason\.([A-Z_]+)")
@@ -80,7 +83,7 @@ def parameters(command: click.Command) -> dict[tuple[str, ...], str]:
 
 
 def shown(section: str) -> dict[tuple[str, ...], str]:
-    rows = [row for row in rows_of(section) if code_in(row[0]) and code_in(row[0])[0][0] in "-CTF"]
+    rows = [row for row in rows_of(section) if code_in(row[0]) and code_in(row[0])[0][0] in "-CTFS"]
     return {code_in(row[0]): (*code_in(row[1]), "")[0] for row in rows}
 
 
@@ -158,6 +161,19 @@ def test_the_keys_of_the_json_are_those_that_are_told(site: Site) -> None:
     assert set(site.run("plan", "-o", "json").json()) == {"version", "command", "exit_code", "targets"}
 
 
+def test_what_goes_before_what_is_as_in_the_code() -> None:
+    def cell(cause: Cause, hold: Hold) -> str:
+        if not waits(cause, hold):
+            return "-"
+        return {None: "waits", timedelta(days=1): "a day at most"}[at_most(cause, hold)]
+
+    section = sections_of(COMMANDS_MD, 3)["What goes before what"]
+    (head,) = [line for line in section.splitlines() if line.startswith("| reason")]
+
+    assert [name.strip() for name in head.split("|")[2:-1]] == [hold.value for hold in Hold]
+    assert rows_of(section) == [[cause.value, *(cell(cause, hold) for hold in Hold)] for cause in reversed(Cause)]
+
+
 # --- Pre-flight ------------------------------------------------------------------------------------------------
 
 
@@ -186,15 +202,38 @@ def test_the_keys_of_the_preflights_json_are_those_that_are_told(site: Site) -> 
     assert set(code_in(told)) == {*document, *document["findings"][0], *kinds}
 
 
+# --- What is certified -----------------------------------------------------------------------------------------
+
+
+def test_every_fact_that_is_certified_is_shown_in_its_order() -> None:
+    rows = rows_of(sections_of(CERTIFY, 2)["The facts"])
+
+    assert [code_in(row[0])[0] for row in rows] == [fact.value for fact in Fact]
+
+
+def test_every_fact_that_is_certified_is_an_assumption() -> None:
+    named = [code for row in rows_of(text_of(DOCS / "assumptions.md")) for code in code_in(row[-3])]
+
+    assert set(named) == {fact.value for fact in Fact}
+
+
+def test_the_keys_of_its_json_are_those_that_are_told(site: Site) -> None:
+    site.add()
+    told = sections_of(COMMANDS_MD, 2)["rotator certify"].partition("In JSON:")[2]
+    document = site.run("certify", "--yes", "-o", "json").json()
+
+    assert set(code_in(told)) == {*document, *document["facts"][0]}
+
+
 # --- The doctor -----------------------------------------------------------------------------------------------
 
 
 def test_every_cause_is_shown_in_its_words_and_its_order() -> None:
     rows = rows_of(sections_of(DOCTOR, 2)["Causes"])
 
-    assert [code_in(row[0])[0] for row in rows] == [cause.value for cause in Cause]
+    assert [code_in(row[0])[0] for row in rows] == [cause.value for cause in Diagnosis]
     assert all(shows and mends for _, shows, mends in rows)
-    assert f"It knows {len(Cause)} causes" in " ".join(text_of(README).split())
+    assert f"It knows {len(Diagnosis)} causes" in " ".join(text_of(README).split())
 
 
 def test_every_result_of_the_doctor_is_explained() -> None:

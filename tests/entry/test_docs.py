@@ -39,7 +39,7 @@ from tests.entry.documents import (
 from tests.entry.reader import CONFIG, TARGET, Reader, policy_in
 from tests.entry.site import APPS, WRITES
 from tests.fakes.okta import ManualClock
-from tests.faults import story as scenes
+from tests.faults import people, scenes
 from tests.faults.ports import Fault
 from tests.faults.story import Story, replay, tell
 from tests.receiver import receiving
@@ -107,7 +107,7 @@ def test_a_blocked_target_is_freed_as_the_recovery_says(why: Why, reader: Reader
     assert blocks
     for block in blocks:
         predicament = reader.get_into(*block.value.split(", ", 1))
-        assert why.value in reader.run("rotator plan").out
+        assert why.value in reader.run("rotator reconcile" if why is Why.HOOK else "rotator plan").out
         looks_first = block.language == "console"  # at what is wrong, before a person mends it
         if predicament.mend and not looks_first:
             predicament.mend(reader)
@@ -272,7 +272,7 @@ def story_in(text: str) -> Story:
     scene, *events = text.split()
     pairs = [(int(number), name) for number, _, name in (event.partition(":") for event in events)]
     faults = tuple((number, Fault[name]) for number, name in pairs if name.isupper())
-    acts = tuple((number, getattr(scenes, name)) for number, name in pairs if name.islower())
+    acts = tuple((number, getattr(people, name)) for number, name in pairs if name.islower())
     return Story(getattr(scenes, scene), faults, acts)
 
 

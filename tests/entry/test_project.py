@@ -176,6 +176,6 @@ def test_the_run_for_changes_is_the_one_for_people() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     steps = re.findall(r"(?m)^(?:part )?(make \w+)", (ROOT / ".ci/run").read_text(encoding="utf-8"))
 
-    assert steps == ["make setup", "make lint", "make test"]
-    assert re.search(r"(?m)^check: lint\n\t@\$\(MAKE\) --no-print-directory test$", makefile)
+    assert steps == ["make setup", "make lint", "make audit", "make test"]
+    assert re.search(r"(?m)^check: lint audit\n\t@\$\(MAKE\) --no-print-directory test$", makefile)
     assert os.access(ROOT / ".ci/run", os.X_OK)

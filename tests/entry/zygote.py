@@ -1,7 +1,8 @@
 """A process that has imported everything and forks for each run of the command: a tenth of the time of a new one.
 
 It listens on a UNIX socket. Who connects sends one line of JSON, `{"argv", "environ", "out", "before"}`, gets the
-number of the process that runs `main(argv)`, and, if it waits for it, the status with which that one ended.
+number of the process that runs `main(argv)`, and, if it waits for it, the status with which that one ended and
+the most memory that it took.
 """
 
 from __future__ import annotations
@@ -22,24 +23,44 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+PROGRAM = "rotator.cli.main"  # the module whose `main(argv)` is run
 EVERYTHING = (
+    "Cryptodome.Hash.CMAC",
+    "Cryptodome.IO.PKCS8",
     "alembic.command",
+    "anyio._backends._asyncio",
     "authlib.integrations.httpx_client",
+    "cryptography.hazmat.backends.openssl.backend",
+    "httpcore2",
+    "httpcore2._backends.anyio",
     "httpx2",
+    "rotator.adapters.clock",
+    "rotator.adapters.handshake",
+    "rotator.adapters.hooks",
+    "rotator.adapters.leases",
+    "rotator.adapters.mint",
+    "rotator.adapters.okta_access",
     "rotator.adapters.okta_admin",
+    "rotator.adapters.okta_key",
+    "rotator.adapters.okta_last_use",
     "rotator.adapters.okta_log",
     "rotator.adapters.okta_sdk",
+    "rotator.adapters.okta_session",
     "rotator.adapters.okta_tokens",
     "rotator.adapters.store",
     "rotator.adapters.vault_kv",
+    "rotator.app.preflight",
     "rotator.app.reconcile",
     "rotator.cli.act",
+    "rotator.cli.daemon_line",
     "rotator.cli.passes",
     "rotator.cli.progress",
     "rotator.daemon.serve",
+    "rotator.logs",
     "rotator.settings",
     "rotator.wiring",
     "rotator.wiring_state",
+    "truststore",
 )
 
 
@@ -56,21 +77,25 @@ class Child:
 
     def wait(self) -> int:
         """Return the exit code, or minus the signal."""
+        return self.ended()[0]
+
+    def ended(self) -> tuple[int, int]:
+        """Wait, and return how it ended and how many kilobytes it took at most."""
         with self.line:
-            answer = self.line.makefile().readline()
-        return os.waitstatus_to_exitcode(int(answer))
+            status, peak = self.line.makefile().readline().split()
+        return os.waitstatus_to_exitcode(int(status)), int(peak)
 
 
 class Zygote:
     """The forking process, seen from a test."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._address = str(folder / "zygote")
+    def __init__(self, folder: Path, program: str = PROGRAM) -> None:
+        self._folder, self._program = folder, program
+        self._address = str(folder / f"zygote-{program.rpartition('.')[2]}")
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen([sys.executable, "-m", "tests.entry.zygote", self._address])
+        self._process = subprocess.Popen([sys.executable, "-m", "tests.entry.zygote", self._address, self._program])
         return self
 
     def __exit__(
@@ -87,7 +112,7 @@ class Zygote:
         line.sendall(json.dumps(order).encode() + b"\n")
         return Child(int(line.makefile().readline()), line)
 
-    def _connected(self, within: float = 30.0) -> socket.socket:
+    def _connected(self, within: float = 120.0) -> socket.socket:
         assert self._process
         end = time.monotonic() + within
         while True:
@@ -103,9 +128,9 @@ class Zygote:
                 return line
 
 
-def serve(address: str) -> None:
+def serve(address: str, program: str) -> None:
     """Import, listen, fork for each who connects."""
-    for name in EVERYTHING:
+    for name in (program, *EVERYTHING) if program == PROGRAM else (program,):
         importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who attend to a connection
     with socket.socket(socket.AF_UNIX) as listener:
@@ -115,28 +140,27 @@ def serve(address: str) -> None:
             line, _ = listener.accept()
             if os.fork() == 0:
                 listener.close()
-                attend(line)
+                attend(line, program)
                 os._exit(0)
             line.close()
 
 
-def attend(line: socket.socket) -> None:
+def attend(line: socket.socket, program: str) -> None:
     """Start the command that was asked for, say its number, wait for its end and say how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     order = json.loads(line.makefile().readline())
     pid = os.fork()
     if pid == 0:
         line.close()
-        become(order)
+        become(order, program)
     line.sendall(f"{pid}\n".encode())
-    _, status = os.waitpid(pid, 0)
-    line.sendall(f"{status}\n".encode())
+    _, status, usage = os.wait4(pid, 0)
+    line.sendall(f"{status} {usage.ru_maxrss}\n".encode())
 
 
-def become(order: dict[str, Any]) -> None:
+def become(order: dict[str, Any], program: str) -> None:
     """Run the command, and never return."""
-    from rotator.cli.main import main
-
+    main = importlib.import_module(program).main
     os.environ.update(order["environ"])
     out = os.open(order["out"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(out, 1)
@@ -153,4 +177,4 @@ def become(order: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(*sys.argv[1:])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rotator.app import effects, rollback
+from rotator.app import effects, evidence, rollback
 from rotator.core import places, retirement, rotation, slots
 from rotator.core.actions import Activate, CloseStaging, Create, Deactivate, Delete, Discard, Fence, Promote, Stage
 from rotator.core.facts import Facts, Leaving
@@ -356,7 +356,7 @@ def what_the_log_once_said_is_gone_by(patch: pytest.MonkeyPatch) -> None:
 
 def doubt_counts_as_silence(patch: pytest.MonkeyPatch) -> None:
     """The log may not be read, and that is taken for nobody."""
-    patch.setattr(effects, "unreadable", lambda _: Evidence())
+    patch.setattr(evidence, "unreadable", lambda _: Evidence())
     patch.setattr(retirement, "_show_ourselves", lambda _: None)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rotator.app.rotate import Outcome
     from tests.faults.scenes import Scene
 
-ROUNDS = 5  # in each all processes begin a pass at the same time
+ROUNDS = 3  # in each all processes begin a pass at the same time
 PROCESSES = (2, 2, 2, 3)
 SPANS = (timedelta(0), timedelta(seconds=1), timedelta(seconds=40), timedelta(hours=1), timedelta(days=4))
 DIES = 0.01  # at a call

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEED = int(os.environ.get("ROTATOR_TEST_SEED", "20261127"))
-SCHEDULES = int(os.environ.get("ROTATOR_TEST_INTERLEAVED", "21000"))
+SCHEDULES = int(os.environ.get("ROTATOR_TEST_INTERLEAVED", "20100"))
 
 
 @pytest.mark.timeout(300)

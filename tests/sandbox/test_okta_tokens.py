@@ -381,6 +381,14 @@ def test_the_grant_may_be_looked_at_before_the_secret(first: bool, expected: str
     assert refusal(ask(client, app, "wrong"))[1] == expected
 
 
+@pytest.mark.parametrize(("first", "expected"), [(False, "invalid_client"), (True, "invalid_scope")])
+def test_the_scope_may_be_looked_at_before_the_secret(first: bool, expected: str) -> None:
+    client, app = world(settings={"scope_check_first": first})
+
+    assert refusal(ask(client, app, "wrong", scope="no.such"))[1] == expected
+    assert refusal(ask(client, app, scope="no.such"))[1] == "invalid_scope"
+
+
 @pytest.mark.parametrize(
     ("scope", "text"),
     [

@@ -95,7 +95,7 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
         wrong("targets: []\n" + GOOD.split("targets:")[0], 1, "targets: must be a mapping", name="a list of targets"),
         # --- values
         wrong(changed("mode: auto", "mode: automatic"), 10, "policies.prod.mode: must be `observe` or `auto` or "
-              "`manual`", name="an unknown mode"),
+              "`manual` or `approve`", name="an unknown mode"),
         wrong(changed("method: ssws", "method: password"), 4, "okta.acme.auth: has an unknown `method`; it must be",
               name="an unknown method"),
         wrong(changed("method: ssws, ", ""), 4, "okta.acme.auth: has no `method`; add it", name="no method"),
@@ -218,7 +218,7 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
               name="another database"),
         wrong(state("/var/lib/state.db"), 16, "state.url: is no URL of a database", name="a path alone"),
         wrong(state("'postgresql://db:port/x'"), 16, "state.url: is no URL of a database", name="a port of letters"),
-        wrong(state("'sqlite:////var/a b'"), 16, "state.url: is no URL of a database", name="a database with a space"),
+        wrong(state("'postgresql://db/a b'"), 16, "state.url: is no URL of a database", name="a database with a space"),
         wrong(state("sqlite://"), 16, "state.url: needs an absolute path and nothing else", name="no file"),
         wrong(state("sqlite:///state.db"), 16, "state.url: needs an absolute path", name="a relative file"),
         wrong(state("'sqlite:////state.db?mode=ro'"), 16, "state.url: needs an absolute path", name="a file's option"),
@@ -289,8 +289,6 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
         wrong(selecting(more="overrides: {0oa9example9example9: {policy: prd}}"), 21, "selections.services.overrides."
               "0oa9example9example9.policy: is no name under `policies`; did you mean `prod`?",
               name="an unknown policy of one app"),
-        wrong(selecting(more="overrides: {0oa9example9example9: {mode: approve}}"), 21, "mode: is a value that this "
-              "release does not act on yet", name="approve for one app"),
         wrong(selecting(more="overrides: {billing: {mode: manual}}"), 21, "is no app id; it has 20 letters",
               name="an override by label"),
         wrong(selecting().replace('okta"}]', 'okta"}, {mount: kv, path: "apps/{client_id}/okta"}]'), 20, "selections."
@@ -309,8 +307,6 @@ def wrong(text: str, line: int, said: str, *, name: str) -> object:
         wrong(GOOD + "web: {listen: '0.0.0.0:1'}\n", 16, "web: is nothing that this release acts on yet", name="web"),
         wrong(changed("    policy: prod", "    policy: prod\n    usage: off"), 15, "targets.billing.usage: is nothing "
               "that this release acts on yet", name="usage of one target"),
-        wrong(changed("mode: auto", "mode: approve"), 10, "policies.prod.mode: is a value that this release does not "
-              "act on yet; choose another", name="approve"),
         wrong(changed("method: approle", "method: aws"), 8, "vaults.main.auth.method: is a value that this release does"
               " not act on yet", name="aws"),
         # --- days on which nothing begins
@@ -395,7 +391,6 @@ def test_a_problem_has_its_line_its_key_and_what_to_do(tmp_path: Path, text: str
     [
         pytest.param(GOOD + "web: {}\n", id="an early key"),
         pytest.param(changed("method: approle", "method: aws"), id="an early method"),
-        pytest.param(changed("mode: auto", "mode: approve"), id="an early mode"),
         pytest.param(changed("token_file: token", f"token: {CANARY}"), id="a secret in the open"),
         pytest.param(changed("policy: prod", "polcy: prod"), id="a misspelt key"),
         pytest.param(changed("https://acme.okta.com", "acme.okta.com"), id="an address without a scheme"),

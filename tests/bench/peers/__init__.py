@@ -1,0 +1,1 @@
+"""What people use today in this program's place, on the same emulators, beside it."""
