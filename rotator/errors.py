@@ -62,6 +62,13 @@ class StateError(UnavailableError):
     hint = "Look at the state database; nothing is lost meanwhile, the next run goes on from here."
 
 
+class SpoiltStateError(StateError):
+    """The state database is damaged, or not as we left it, or closed to us. A service waits until somebody mends it."""
+
+    hint = "Mend it, or give the program a new one: that only observes until it is released. Nothing else is lost."
+    exit_code = 2
+
+
 class RefusedError(RotatorError):
     """The other side understood the request and refused it. `code` is its own word for why, if it has one."""
 

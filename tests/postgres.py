@@ -63,6 +63,12 @@ class Cluster:
         """End it at once, as a crash does, or a failover."""
         self._ctl("stop", "-m", "immediate")
 
+    def processes(self) -> list[int]:
+        """Return the server's processes, the first of them first."""
+        first = int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+        children = Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii")
+        return [first, *map(int, children.split())]
+
     def _ctl(self, command: str, *options: str) -> None:
         _run("pg_ctl", "--pgdata", str(self.folder / "data"), "--wait", "--silent", command, *options)
 

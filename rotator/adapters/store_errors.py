@@ -1,7 +1,7 @@
 """What SQLAlchemy and the drivers report, in our words. No message has a parameter, a statement or a password in it.
 
 * What may heal by itself is a `StateError`: nobody answers, locked, disk full, read-only, I/O error.
-* What a person has to mend is a `ConfigError`: damaged, not ours, no rights.
+* What a person has to mend first is a `SpoiltStateError`: damaged, not as we left it, no rights.
 * What remains is a fault of ours.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from rotator.errors import ConfigError, InvariantError, RotatorError, StateError
+from rotator.errors import InvariantError, RotatorError, SpoiltStateError, StateError
 from rotator.printable import printable
 from rotator.redaction import redact_values
 
@@ -72,9 +72,9 @@ def _from_sqlite(database: str, name: str) -> RotatorError:
         if name.startswith(begins):
             return StateError(f"the state database {database} {what}", hint=hint)
     if name.startswith(_DAMAGED):
-        return ConfigError([f"{database}: this is no database, or a damaged one; move it away, a new one is made"])
+        return SpoiltStateError(f"{database}: this is no database, or a damaged one; move it away, a new one is made")
     if name == "SQLITE_ERROR":
-        return ConfigError([f"{database}: its tables are not as we left them; move it away, a new one is made"])
+        return SpoiltStateError(f"{database}: its tables are not as we left them; move it away, a new one is made")
     return _ours(database, name)
 
 
@@ -84,7 +84,7 @@ def _from_postgres(database: str, state: str) -> RotatorError:
             return StateError(f"the state database {database} {what}", hint=hint)
     for begins, what in _POSTGRES_FOR_A_PERSON.items():
         if state.startswith(begins):
-            return ConfigError([f"{database}: {what}"])
+            return SpoiltStateError(f"{database}: {what}")
     return _ours(database, f"SQLSTATE {state}")
 
 

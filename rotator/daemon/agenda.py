@@ -23,6 +23,7 @@ from rotator.core.actions import Waiting
 from rotator.core.agenda import (
     ASKING,
     SHORTEST,
+    SPREAD,
     Entry,
     Remembered,
     State,
@@ -163,6 +164,11 @@ class Agenda:
                 self._woken.add(name)
             else:
                 self._bring_forward(name, now, soon=True)
+
+    def clock_put_back(self, now: datetime) -> None:
+        """Have all looked at soon who are not due anyway: what they wait for was planned by a clock that was ahead."""
+        later = [name for name, entry in self._pulse.entries.items() if not is_due(entry, now, self.pace)]
+        self.wake(later, now, within=SPREAD)
 
     def over(self, name: str, now: datetime) -> None:
         """Note that a pass over it has ended; whoever was woken since it noted its ending is looked at again."""

@@ -4,13 +4,13 @@
 * Who makes a pass is the engine's to say: this process, or another member of the service.
 * After word to stop no pass is begun. Those that have only looked are let go; those that act have a while to finish.
 * Every task belongs to the loop and ends before it does.
+* A clock that was put back by more than an hour has all looked at: who was put off by the wrong one waits no longer.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from rotator.daemon.braking import Braking
 from rotator.daemon.entrance import AGAIN, Entrance
 from rotator.daemon.inquiry import Inquiry
 from rotator.daemon.passes import Passes, Round
+from rotator.daemon.pruning import Pruning
 from rotator.daemon.reach import Horizon
 from rotator.daemon.recollection import Recollection
 from rotator.daemon.stock import Stocktaking
@@ -49,8 +50,7 @@ if TYPE_CHECKING:
     from rotator.ports import Brakes, Clock, Engine, Memory
     from rotator.settings import Settings
 
-PRUNE = timedelta(days=1)
-FIRST_PRUNE = timedelta(minutes=10)  # after the start: not while there is much to do
+PUT_BACK = timedelta(hours=1)  # less than that is waited out
 
 log = structlog.get_logger()
 
@@ -112,6 +112,7 @@ class Loop:
         self._braking = Braking(pulse, common.brakes, clock=clock, limits=lambda: self._settings.limits, wake=self.wake)
         self._recollection = Recollection(self._agenda, common.memory)
         self._tidings = Tidings()
+        self._pruning = Pruning(pulse, common.prune)
         around = Round(
             pulse, self._agenda, self._horizon, self._inquiry, self._braking, self._recollection, self._tidings
         )
@@ -121,14 +122,14 @@ class Loop:
             clock=clock,
             limits=limits,
             ring=outside.bell.ring,
-            on_outcome=outside.on_outcome,
+            on_outcome=(self._pruning.passed, *outside.on_outcome),
         )
         self._of_org: Counter[str] = Counter()  # of those that were sent
         self._sent: dict[str, asyncio.Task[None]] = {}
         self._errands: dict[object, asyncio.Task[None]] = {}
         self._ticks_seen = -1  # so that the first turn is one
         self._known = asyncio.Event()
-        self._pruned = clock.now() - PRUNE + FIRST_PRUNE
+        self._latest = clock.now()
         self._remembered: dict[str, Remembered] = {}  # from before the start
         self._stock = Stocktaking(lambda: common.take_stock(self._settings), self._hand_over, clock=clock)
         self._entrance = Entrance(
@@ -208,15 +209,17 @@ class Loop:
         bell, now = self._outside.bell, self._clock.now()
         ticked = bell.ticks != self._ticks_seen
         self._ticks_seen = bell.ticks
+        if now < self._latest - PUT_BACK:
+            self._agenda.clock_put_back(now)
+        self._latest = now
         if ticked:
             for side in self._horizon.away():
                 if side != STATE:
                     self._send(side, self._inquiry.ask(side))
             self._send("logins", self._inquiry.keep_logins_alive())
             self._send("state", self._ask_state())
-            if now - self._pruned >= PRUNE:
-                self._pruned = now
-                self._send("prune", self._prune())
+            if self._pruning.is_due:
+                self._send("prune", self._pruning.prune())
         if self._settings.selections and self._stock.is_due(now):
             self._send("stock", self._stock.take())
         if self._entrance.is_due(now):
@@ -272,11 +275,6 @@ class Loop:
             return
         self._horizon.note(STATE, None)
         self._outside.bell.ring()
-
-    async def _prune(self) -> None:
-        """Remove what the state keeps no longer. That it cannot be reached is told by others."""
-        with suppress(StateError):
-            await self._common.prune()
 
     def _send(self, name: object, errand: Coroutine[None, None, None]) -> None:
         """Do something beside the passes, unless the same is still being done."""

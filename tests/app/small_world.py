@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rotator.core.model import App
     from rotator.errors import RotatorError
-    from rotator.ports import Lease
+    from rotator.ports import Clock, Lease
 
 OLD = "o" * 40
 OTHER = "x" * 40
@@ -118,15 +118,17 @@ class CountingMint:
 
 @dataclass
 class SmallWorld:
-    """Everything at once. `sleep` lets the clock run instead of waiting."""
+    """Everything. `sleep` lets the clock run instead of waiting. Okta and Vault may have clocks of their own."""
 
     clock: ManualClock = field(default_factory=ManualClock)
+    okta_clock: Clock | None = None
+    vault_clock: Clock | None = None
     told: Told = field(default_factory=Told)
     leases: Held = field(default_factory=Held)
     slept: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.okta, self.kv = FakeOkta(self.clock), FakeKv(self.clock)
+        self.okta, self.kv = FakeOkta(self.okta_clock or self.clock), FakeKv(self.vault_clock or self.clock)
         self.hooks = FakeHooks({"restart": lambda _: GOOD})
         self.flaky_okta, self.flaky_kv = Flaky(self.okta), Flaky(self.kv)
         self.world = World(

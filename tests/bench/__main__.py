@@ -41,6 +41,7 @@ WORKS: dict[str, Work] = {
     "revoked": lambda folder, environ, _: alone("revoked", folder / "revoked", environ),
     "failover": lambda folder, environ, _: alone("failover", folder / "failover", environ),
     "kills": lambda folder, environ, seed: alone("kills", folder / "kills", environ, seed=seed),
+    "stops": lambda folder, environ, seed: alone("stops", folder / "stops", environ, seed=seed),
     "peers": lambda folder, environ, _: alone("peers.chapter", folder / "peers", environ),
     "year": lambda folder, environ, _: alone("year", folder / "year", environ),
     "foresight": lambda folder, environ, _: alone("foresight", folder / "foresight", environ),

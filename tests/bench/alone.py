@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def alone(name: str, folder: Path, environ: Mapping[str, str], **size: float) -> Chapter:
+def alone(name: str, folder: Path, environ: Mapping[str, str], **size: float | str) -> Chapter:
     """Measure the chapter of that module; what `size` does not say is as large as its own `Size` says."""
     folder.mkdir()
     took = run(["-m", "tests.bench.alone", name, str(folder), json.dumps(size)], environ)

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -25,7 +26,6 @@ from tests.postgres import cluster_or_skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from rotator.sandbox.okta_state import OktaApp
 
@@ -58,16 +58,23 @@ class Members:
 
     def kill(self, after: float, until: float) -> None:
         """Kill the oldest one so long after it is seen at work, and start another; nobody is at work after `until`."""
-        while not self._at(self._pids[0]):
-            if time.monotonic() > until:
-                return
-            time.sleep(0.01)
-        time.sleep(after)
-        victim = self._pids.pop(0)
-        self.trials += self._at(victim)
+        if (victim := self.next_at_work(after, until)) is None:
+            return
+        self._pids.remove(victim)
+        self.trials += self.at(victim)
         os.kill(victim, signal.SIGKILL)
         self.kills += 1
         self._pids.append(self._new())
+
+    def next_at_work(self, after: float, until: float) -> int | None:
+        """Return the one whose turn it is so long after it is seen at work; None if nobody was until then."""
+        while not self.at(self._pids[0]):
+            if time.monotonic() > until:
+                return None
+            time.sleep(0.01)
+        time.sleep(after)
+        self._pids.append(self._pids.pop(0))
+        return self._pids[-1]
 
     def end(self) -> None:
         """Kill them all."""
@@ -81,12 +88,19 @@ class Members:
         self._zygote.stdin.flush()
         return int(self._zygote.stdout.readline())
 
-    def _at(self, pid: int) -> int:
+    def at(self, pid: int) -> int:
         """Return how many targets it holds."""
-        query = "SELECT count(*) FROM rotator_lease WHERE owner = %s AND until > now()"
+        return len(self.held(f"member/{pid}"))
+
+    def held(self, by: str = "member/%") -> list[str]:
+        """Return the apps that are held, by anybody."""
+        query = "SELECT key FROM rotator_lease WHERE owner LIKE %s AND until > now()"
         with psycopg.connect(self._url) as connection:
-            (count,) = connection.execute(query, [f"member/{pid}"]).fetchone() or (0,)
-        return int(count)
+            return [key.rpartition("/")[2] for (key,) in connection.execute(query, [by]).fetchall()]
+
+    def dead(self) -> int:
+        """Return how many have ended by themselves."""
+        return sum(not Path(f"/proc/{pid}").exists() for pid in self._pids)
 
 
 @contextmanager
@@ -114,10 +128,10 @@ def measured(folder: Path, size: Size) -> Chapter:
         fleet.remember(due=size.targets)
         members = around.enter_context(members_of(fleet, url))
         ends = time.monotonic() + size.seconds
-        while time.monotonic() < ends and len(_left(fleet)) > AT_ONCE:
+        while time.monotonic() < ends and len(not_rotated(fleet)) > AT_ONCE:
             members.kill(rng.uniform(0, AT_WORK), ends)
         ends = time.monotonic() + SETTLING
-        while (left := _left(fleet)) and time.monotonic() < ends:
+        while (left := not_rotated(fleet)) and time.monotonic() < ends:
             time.sleep(0.1)
         creates = Counter(call.path for call in box.journal.calls(CREATE) if call.applied)
         keys = [key for name in fleet.apps if (key := box.vault.key("secret", f"{name}/okta"))]
@@ -136,12 +150,12 @@ def measured(folder: Path, size: Size) -> Chapter:
     )
 
 
-def _left(fleet: Fleet) -> list[str]:
+def not_rotated(fleet: Fleet) -> list[str]:
     """Return the targets that are not rotated and at rest."""
     with fleet.box.lock:
-        return [name for name, app in fleet.apps.items() if not _is_rotated(fleet, name, app)]
+        return [name for name, app in fleet.apps.items() if not is_rotated(fleet, name, app)]
 
 
-def _is_rotated(fleet: Fleet, name: str, app: OktaApp) -> bool:
+def is_rotated(fleet: Fleet, name: str, app: OktaApp) -> bool:
     new = fleet.site.holder(app, name)
     return new is not None and new is not app.secrets[0] and fleet.site.staged(app).get("state") == "empty"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -16,12 +17,16 @@ from tests.bench.figures import Chapter, Row, as_json, put
 from tests.bench.measure import clean_environ
 from tests.bench.peers.contestants import TWO_PHASE
 from tests.bench.peers.kills import calls_of, kill
+from tests.bench.stops import WHAT
 from tests.entry.zygote import Zygote
 from tests.postgres import NONE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+
+STOPS = int(os.environ.get("ROTATOR_TEST_STOPS", "10"))
+SEED = int(os.environ.get("ROTATOR_TEST_SEED", "20261127"))
 AT_REST = [
     *("ready", "ready, to the bare imports", "memory", "memory, to the bare imports"),
     *("growth of the memory", "CPU of a tick", "calls to Okta and Vault"),
@@ -35,7 +40,7 @@ def names(chapter: Chapter) -> list[str]:
     return [row.what for row in chapter.rows]
 
 
-def tiny(name: str, folder: Path, **size: float) -> Chapter:
+def tiny(name: str, folder: Path, **size: float | str) -> Chapter:
     return alone(name, folder / name, clean_environ(str(folder)), **size)
 
 
@@ -83,6 +88,16 @@ def test_kills(tmp_path: Path) -> None:
 
     assert names(chapter)[0] == "trials"
     assert [row.goal for row in chapter.rows] == [None, 0, 0, 0]
+
+
+@pytest.mark.usefixtures("postgres")
+@pytest.mark.parametrize("kind", WHAT)
+def test_stops(tmp_path: Path, kind: str) -> None:
+    trials = STOPS if kind == "stopped" else STOPS // 2
+    chapter = tiny("stops", tmp_path, kind=kind, trials=trials, targets=3 * trials, seconds=5 * trials, seed=SEED)
+
+    assert names(chapter)[0] == "trials"
+    assert [row.what for row in chapter.rows if row.met is False] == []
 
 
 def test_the_peers(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from rotator.core.history import Deed, Ended, Place
 from rotator.core.model import AppId, ClientId, Policy, Reason
 from rotator.core.secret_value import SecretValue
 from rotator.core.selection import Member
-from rotator.errors import ConfigError, InvariantError
+from rotator.errors import ConfigError, InvariantError, SpoiltStateError
 from tests.fakes.okta import NOON, ManualClock
 from tests.fakes.state import admit
 
@@ -161,7 +161,7 @@ async def test_tables_of_a_newer_release_are_refused_and_left_alone(state_url: s
 async def test_tables_that_are_gone_are_a_matter_for_a_person(store: Store) -> None:
     await store.write(lambda at: at.execute(text("DROP TABLE rotator_brake")))
 
-    with pytest.raises(ConfigError, match="its tables are not as we left them"):
+    with pytest.raises(SpoiltStateError, match="its tables are not as we left them"):
         await StoreBrakes(store).brake()
 
 

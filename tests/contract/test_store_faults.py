@@ -29,7 +29,7 @@ from rotator.adapters.store_service import StoreBrakes
 from rotator.core.history import Deed
 from rotator.core.model import AppId, KvPath, Target
 from rotator.core.secret_value import SecretValue
-from rotator.errors import BusyError, ConfigError, RotatorError, StateError
+from rotator.errors import BusyError, ConfigError, RotatorError, SpoiltStateError, StateError
 from tests.fakes.okta import NOON, ManualClock
 from tests.postgres import PASSWORD
 
@@ -312,7 +312,7 @@ async def test_a_role_without_rights_is_a_matter_for_a_person(cluster: Cluster) 
     url = cluster.new_database()
     store = Store(url.replace("rotator@", "guest@"))
 
-    with pytest.raises(ConfigError, match="our role may not do that there; grant it the right"):
+    with pytest.raises(SpoiltStateError, match="our role may not do that there; grant it the right"):
         await store.open()
 
     await store.aclose()
@@ -323,7 +323,7 @@ async def test_a_table_of_our_name_that_is_another_s_is_left_alone(cluster: Clus
     database = store.name.partition("@/")[2].partition(" ")[0]
     cluster.execute("CREATE TABLE rotator_audit (precious text)", database)
 
-    with pytest.raises(ConfigError, match="it has a table of one of our names already"):
+    with pytest.raises(SpoiltStateError, match="it has a table of one of our names already"):
         await store.open()
 
     cluster.execute("SELECT precious FROM rotator_audit", database)
@@ -344,7 +344,9 @@ async def test_a_damaged_file_is_a_matter_for_a_person(file: Path, content: byte
     write(file, content)
     store = Store(f"sqlite:///{file}")
 
-    with pytest.raises(ConfigError, match="this is no database, or a damaged one; move it away, a new one is made"):
+    with pytest.raises(
+        SpoiltStateError, match="this is no database, or a damaged one; move it away, a new one is made"
+    ):
         await store.open()
 
     assert bytes_of(file) == content
@@ -355,7 +357,7 @@ async def test_a_file_that_is_damaged_while_we_work_is_told(store: Store, file: 
     whole = bytes_of(file)
     write(file, whole[:4096] + b"\xff" * (len(whole) - 4096))
 
-    with pytest.raises(ConfigError, match="damaged"):
+    with pytest.raises(SpoiltStateError, match="damaged"):
         await works(store)
 
 
