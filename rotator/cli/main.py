@@ -25,6 +25,7 @@ from rotator.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import TracebackType
 
 COMMANDS = {
     "run": Row("rotator.cli.run", "run", "Keep every target fresh, until told to stop: the daemon."),
@@ -79,6 +80,7 @@ def root(ctx: click.Context, log_level: str, log_format: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    sys.excepthook = _show_bug
     try:
         code = root.main(sys.argv[1:] if argv is None else list(argv), prog_name="rotator", standalone_mode=False)
         sys.stdout.flush()
@@ -93,8 +95,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _reader_left()
     except SystemExit as leaving:  # click leaves by itself on a broken pipe, and after completion
         return leaving.code if isinstance(leaving.code, int) else 1
-    except Exception as bug:  # noqa: BLE001 -- Python's own traceback repeats whatever stands in an error's text
-        return _break(bug)
     return code if isinstance(code, int) else 0
 
 
@@ -106,15 +106,15 @@ def _refuse(error: RotatorError) -> int:
     return error.exit_code
 
 
-def _break(bug: Exception) -> int:
+def _show_bug(kind: type[BaseException], bug: BaseException, trace: TracebackType | None) -> None:
+    """Show what Python shows of it, but redacted: its own repeats whatever stands in an error's text."""
     import traceback
 
     from rotator.redaction import redact
 
-    told = redact("".join(traceback.format_exception(bug)))
+    told = redact("".join(traceback.format_exception(kind, bug, trace)))
     print("\n".join(printable(line) for line in told.splitlines()), file=sys.stderr)
-    print("rotator: this is a bug; nothing secret is in the lines above, so please report them", file=sys.stderr)
-    return 1
+    print("rotator: this is a bug; please report it with the lines above, which are redacted", file=sys.stderr)
 
 
 def _reader_left() -> int:

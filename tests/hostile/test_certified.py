@@ -1,4 +1,4 @@
-"""Whatever stands in the report of a certification: it is relied upon, or there is a warning, and the program goes on."""
+"""Whatever stands in the report of a certification: it is relied upon, or there is a warning, and all goes on."""
 
 from __future__ import annotations
 

@@ -200,3 +200,21 @@ def test_the_database_hides_what_it_was_given(tmp_path: Path) -> None:
 def test_stamina_is_not_there_to_log_arguments() -> None:
     with pytest.raises(ImportError):
         __import__("stamina")
+
+
+def test_a_bug_that_nobody_caught_is_told_with_its_place_and_without_its_text() -> None:
+    bug = f"""
+import rotator.cli.main as it
+
+def fail(*args, **options):
+    raise RuntimeError("refused {{'client_secret': '{VALUE}'}}") from ValueError("{VALUE}")
+
+it.root.main = fail
+it.main(["status"])
+"""
+    done = subprocess.run([sys.executable, "-c", bug], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "in fail" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("rotator: this is a bug")
+    assert not has_it(done.stderr)
