@@ -85,8 +85,11 @@ def _serve(life: Life, apps: dict[str, Any]) -> None:
     box = life.box
     with LongLived(life) as daemon:
         daemon.until_ready()
-        if (current := life.site.holder(apps["shop"], "shop")) and len(apps["shop"].secrets) > 1:
-            box.okta.revoke(apps["shop"], current.id)
+        with box.lock:  # the daemon works on it meanwhile, and Okta keeps the only active one on
+            active = [secret for secret in apps["shop"].secrets if secret.status == "ACTIVE"]
+            current = life.site.holder(apps["shop"], "shop")
+            if current is not None and current in active and len(active) > 1:
+                box.okta.revoke(apps["shop"], current.id)
         for request in (
             Request("status"),
             Request("rotate", ("billing",), order="now"),
