@@ -7,7 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-JOBS ?= 2
+# Twice the cores: most of the tests wait for processes, and those that compute give way.
+JOBS ?= 4
 
 .PHONY: demo test lint audit check bench proof mutation sbom lowest highest fmt setup lock clean
 
