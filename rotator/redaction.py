@@ -24,6 +24,8 @@ _NAMED = re.compile(
     r"|x-vault-token)['\"]?\s*[=:]\s*['\"]?)(?!ocs|null\b|none\b)[^\s'\"&,;}\[<]{4,}",
     re.IGNORECASE,
 )
+# Pydantic shows the ends of a long value, and leaves its middle out: what is left is not known by its form any more.
+_INPUT = re.compile(r"(\binput_value=).*?(?=, input_type=)", re.DOTALL)
 _VAULT_TOKEN = re.compile(r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{20,}")
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+")
 # Okta's secrets are 40 or 64 characters of this alphabet, ours are 64; ids and hashes are shorter, digests lower case.
@@ -54,7 +56,8 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """Return `text` without secrets."""
-        text = _SCHEME.sub(rf"\1\2{REDACTED}", _PEM.sub(REDACTED, text))
+        text = _INPUT.sub(rf"\1{REDACTED}", _PEM.sub(REDACTED, text))
+        text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
         return self.redact_values(_NAMED.sub(rf"\1{REDACTED}", text))
 
     def redact_values(self, text: str) -> str:

@@ -136,7 +136,7 @@ def _read(line: str) -> Holding | None:
             return None
         secrets = tuple(_secret(each) for each in found["secrets"])
         return Holding(AppId(_text(found["app"])), _moment(found["asked_at"]), secrets)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

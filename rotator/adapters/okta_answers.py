@@ -94,7 +94,7 @@ class Answer:
         """The time by Okta's clock, in whole seconds, if it told."""
         try:
             return parsedate_to_datetime(self.headers.get("date", "")).astimezone(UTC)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
 
     @property

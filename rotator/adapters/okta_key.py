@@ -39,7 +39,7 @@ def _from_jwk(text: str) -> tuple[str | None, str | None]:
         document = json.loads(text)
         key = RSAKey.import_key(document)
         pem = key.as_pem(private=True).decode() if key.is_private else None
-    except (JoseError, ValueError, TypeError, KeyError):
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError):
         return None, None
     kid = document.get("kid")
     return pem, kid if isinstance(kid, str) else None

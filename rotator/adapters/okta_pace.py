@@ -155,7 +155,7 @@ class OktaPace:
 def _ahead(now: datetime, headers: Mapping[str, str]) -> timedelta:
     try:
         return now - parsedate_to_datetime(headers.get("date", "")).astimezone(UTC)
-    except ValueError:  # it does not say
+    except (ValueError, OverflowError):  # it does not say
         return timedelta(0)
 
 

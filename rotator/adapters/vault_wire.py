@@ -106,7 +106,7 @@ def _object(body: bytes) -> dict[str, Any] | None:
 def _date_of(response: requests.Response) -> datetime | None:
     try:
         return parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

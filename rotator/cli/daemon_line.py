@@ -97,7 +97,7 @@ def _lines(line: socket.socket) -> Generator[tuple[str, dict[str, Any]]]:
         while text := received.readline(LONGEST_LINE):
             try:
                 said = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise ConnectionError("no line of JSON") from None
             if not isinstance(said, dict) or said.pop("version", None) != VERSION:
                 raise ConnectionError("another language")

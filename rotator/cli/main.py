@@ -2,6 +2,7 @@
 
 * Nothing heavy is imported before a command runs: `--version`, `--help` and completion stay quick.
 * Data goes to stdout; errors, warnings and the log go to stderr.
+* No core is dumped, of us or of whom we start: there are secrets in memory. A bug shows its traceback, redacted.
 * 0 done or nothing due, 1 failed, 2 usage or configuration, 3 some targets failed, 4 busy or paused,
   5 Okta or Vault unreachable or sealed, 130 interrupted.
 """
@@ -9,6 +10,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from typing import TYPE_CHECKING
 
@@ -76,6 +78,7 @@ def root(ctx: click.Context, log_level: str, log_format: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
         code = root.main(sys.argv[1:] if argv is None else list(argv), prog_name="rotator", standalone_mode=False)
         sys.stdout.flush()
@@ -90,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _reader_left()
     except SystemExit as leaving:  # click leaves by itself on a broken pipe, and after completion
         return leaving.code if isinstance(leaving.code, int) else 1
+    except Exception as bug:  # noqa: BLE001 -- Python's own traceback repeats whatever stands in an error's text
+        return _break(bug)
     return code if isinstance(code, int) else 0
 
 
@@ -99,6 +104,17 @@ def _refuse(error: RotatorError) -> int:
     if error.hint:
         print(printable(error.hint), file=sys.stderr)
     return error.exit_code
+
+
+def _break(bug: Exception) -> int:
+    import traceback
+
+    from rotator.redaction import redact
+
+    told = redact("".join(traceback.format_exception(bug)))
+    print("\n".join(printable(line) for line in told.splitlines()), file=sys.stderr)
+    print("rotator: this is a bug; nothing secret is in the lines above, so please report them", file=sys.stderr)
+    return 1
 
 
 def _reader_left() -> int:

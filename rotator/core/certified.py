@@ -86,7 +86,7 @@ def read(document: Any) -> Certified:
             seen={fact: str(each["seen"]) for fact, each in facts.items()},
             later={fact: _later(each["seconds"]) for fact, each in facts.items() if each["seconds"]},
         )
-    except (KeyError, TypeError, IndexError):
+    except (KeyError, TypeError, IndexError, OverflowError):
         raise ValueError("it is no report of `rotator certify`") from None
 
 

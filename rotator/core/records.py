@@ -106,7 +106,7 @@ def read_staging(version: KvVersion, older: tuple[int, ...]) -> Staging:
             hooks=_read(_read_hooks, fields.text("hooks")),
             older=older,
         )
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise UnreadableRecordError("the staging record is not one of ours, or of a newer release") from problem
     if state is not StagingState.EMPTY and (record.value is None or record.staged_at is None):
         raise UnreadableRecordError(f"the staging record is `{state.value}` but holds no value or no time")

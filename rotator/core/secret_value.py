@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
 def secret_hash(text: str) -> str:
     """Return Okta's `secret_hash`: 22 characters of base64url (contracts: Okta 1.2; Okta does not document it)."""
-    digest = hashlib.sha256(text.encode()).digest()[:16]
+    digest = hashlib.sha256(_bytes(text)).digest()[:16]
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    # JSON can hold half a character, which UTF-8 cannot: no secret of anybody's, but it must not stop us.
+    return text.encode("utf-8", "surrogatepass")
 
 
 class SecretValue:
@@ -38,7 +43,7 @@ class SecretValue:
         return self._text
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, SecretValue) and hmac.compare_digest(self._text.encode(), other._text.encode())
+        return isinstance(other, SecretValue) and hmac.compare_digest(_bytes(self._text), _bytes(other._text))
 
     def __hash__(self) -> int:
         return hash(self.hash)

@@ -78,7 +78,7 @@ def certified_at(document: Document, key: Key, path: Path, host: str) -> Certifi
         certified = read(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else "it is no report of `rotator certify`"
         document.warn(key, f"`{path}` is not relied upon ({reason}); certify the org again")
         return None

@@ -40,7 +40,7 @@ def refuse_later(document: Document) -> None:
             document.refuse(key, "is nothing that this release acts on yet; remove it")
     for pattern, values in _VALUES:
         for key in _matches(document.data, pattern):
-            if document.get(key) in values:
+            if isinstance(found := document.get(key), str) and found in values:
                 document.refuse(key, "is a value that this release does not act on yet; choose another")
                 document.told.add(key[:-1] if key[-1] == "method" else key)  # what goes with a method is moot
     _refuse_secrets(document)

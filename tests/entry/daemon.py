@@ -34,13 +34,15 @@ class Process(Protocol):
 class Daemon:
     """The daemon at a site, from its start to the end of the block."""
 
+    soon = SOON
+
     def __init__(self, site: Site, start: Callable[[list[str], Daemon], Process], *options: str) -> None:
         self.site = site
         self.log = site.folder / f"log-{time.monotonic_ns()}"
         self.log.touch()
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notified = f"{tempfile.mkdtemp(prefix='rt')}/notify"  # a socket's path may not be long
-        self._notify.settimeout(SOON)
+        self._notify.settimeout(self.soon)
         self._argv = site.argv("run", "--tick", "1s", "--resync", "1s", *options)
         self._start = start
         self._process: Process | None = None
@@ -113,7 +115,7 @@ class Daemon:
 
     def until(self, name: str, count: int = 1, **fields: Any) -> dict[str, Any]:
         """Wait for the count-th event of that name with these fields, and return it."""
-        end = time.monotonic() + SOON
+        end = time.monotonic() + self.soon
         while True:
             found = [event for event in self.events(name) if fields.items() <= event.items()]
             if len(found) >= count:

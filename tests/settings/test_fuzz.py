@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,15 +17,15 @@ from rotator.errors import ConfigError
 from rotator.settings import load
 from rotator.settings.schema import Configuration
 from rotator.settings.yaml_text import parse
+from tests.hostile.mutation import TIMES, mutated, written
 from tests.settings.files import CANARY, GOOD, NOBODY, save
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+CONFIG = Path(__file__).parents[2] / "config"
 # The folder of a test is shared by its examples; each writes the same file anew.
 FINE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 FUZZED = settings(max_examples=150, deadline=None, suppress_health_check=FINE)
 SOON = 1.0  # seconds
+RAW = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8
 
 
 def known_keys() -> list[str]:
@@ -49,7 +52,7 @@ trees = st.recursive(
 def survive(folder: Path, text: str) -> None:
     """Load the text and check what is promised of any."""
     config = folder / "config.yaml"
-    config.write_bytes(text.encode("utf-8", "surrogatepass"))
+    config.write_bytes(text.encode("utf-8", "surrogatepass" if RAW.search(text) is None else "surrogateescape"))
     problems: tuple[str, ...] = ()
     began = time.process_time()
     try:
@@ -76,6 +79,15 @@ def test_any_text_is_settings_or_a_clear_error(tmp_path: Path, text: str) -> Non
 @given(text=st.text(max_size=100))
 def test_any_characters_are_settings_or_a_clear_error(tmp_path: Path, text: str) -> None:
     survive(tmp_path, text)
+
+
+@pytest.mark.parametrize("example", [pytest.param(file, id=file.stem) for file in sorted(CONFIG.glob("*.yaml"))])
+def test_an_example_with_anything_in_it_changed_is_settings_or_a_clear_error(tmp_path: Path, example: Path) -> None:
+    save(tmp_path, "")
+    true = parse(example.read_text(encoding="utf-8"), str(example)).data
+    for seed in range(40 * TIMES):
+        rng = Random(f"{example.stem} {seed}")
+        survive(tmp_path, written(rng, mutated(rng, true)).decode("utf-8", "surrogateescape"))
 
 
 @FUZZED
