@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rotator.ports import Clock
 
 BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
-YEAR, DAY, HOUR = timedelta(days=365), timedelta(days=1), timedelta(hours=1)
+YEAR, DAY, HOUR, MINUTE = timedelta(days=365), timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 CALL = timedelta(milliseconds=200)
 FAULTS = 0.01
 QUEUE = 2 * DAY  # for a wave's turn, for what failed to be tried again, for the tick
@@ -196,7 +196,7 @@ class Fleet:
         pace = Pace(resync=7 * DAY)
         targets = [life.target for life in self.lives.values()]
         async with Post(self.small, targets, pace=pace) as post:
-            await self._until(post, self.small.clock.now() + span, HOUR if len(targets) > 50 else timedelta(seconds=30))
+            await self._until(post, self.small.clock.now() + span, 5 * MINUTE if len(targets) > 50 else MINUTE / 2)
 
     async def _until(self, post: Post, ends: datetime, least: timedelta) -> None:
         clock, okta = self.small.clock, self.small.okta
