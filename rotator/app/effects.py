@@ -182,7 +182,8 @@ async def _ask_usage(
     try:
         evidence = await gather(seen, world, secret, current=current, left=left)
     except UnavailableError as outage:
-        if seen.target.policy.usage is not Usage.OFF:
+        policy = seen.target.policy
+        if policy.usage is not Usage.OFF or world.clock.now() >= secret.changed + policy.soak:
             raise
         evidence = unreadable(str(outage))
     view.weighed(secret.id, evidence)

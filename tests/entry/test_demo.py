@@ -110,8 +110,8 @@ def test_every_app_ends_as_its_state_asks_for_whatever_the_users_environment_say
     assert [each["surprises"] for each in told["targets"]] == [[]] * len(ENDED)
     assert "invalid_scope" in by_name["report-export"]["proof"]["detail"]
     assert len(re.findall(r"ocs\w{17}", by_name["legacy-portal"]["message"])) == 2
-    assert [step["step"] for step in by_name["login-gateway"]["steps"]] == ["Verify", "Deactivate"]
-    assert [step["step"] for step in by_name["audit-feed"]["steps"]] == ["Delete"]
+    assert [step["step"] for step in by_name["login-gateway"]["steps"]] == ["AskUsage", "Verify", "Deactivate"]
+    assert [step["step"] for step in by_name["audit-feed"]["steps"]] == ["AskUsage", "Delete"]
     assert [(each["which"], each["status"], each["error"], each["length"]) for each in told["consumers"]] == [
         ("now", 200, None, 64),
         ("overlap", 200, None, 64),

@@ -147,6 +147,7 @@ def test_while_its_file_cannot_be_used_nothing_is_begun_and_then_it_goes_on(
         healed = time.monotonic()
         daemon.until("secret_adopted")
         assert time.monotonic() - healed < 2 * TICK + BUSY
+        daemon.until("state_reachable")
 
         assert daemon.names("state_unreachable", "state_reachable") == ["state_unreachable", "state_reachable"]
         assert not daemon.names("target_failed")

@@ -268,7 +268,7 @@ def proven_silent() -> Scene:
 def unheard() -> Scene:
     """Silence has to be proven, and the log may not be read."""
     scene = overlapping()
-    scene.policy, scene.verify = replace(POLICY, usage=Usage.REQUIRED), SERVER
+    scene.policy, scene.verify = replace(POLICY, usage=Usage.REQUIRED, overlap_max=OVERLAP + timedelta(days=1)), SERVER
     scene.okta.shows_log, scene.may_block = False, True
     return scene
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.faults.operations import OPERATIONS
 from tests.faults.people import ACTS
 from tests.faults.ports import Fault
-from tests.faults.scenes import SCENES, hidden, unique
+from tests.faults.scenes import SCENES, cut_short, hidden, ordered, proven_silent, slow, unique
 from tests.faults.story import Story, Told, tell
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ _OF_PROOFS = (Fault.CRASH_BEFORE, Fault.ERROR, Fault.SLEEP)
 
 
 FAULTS_OF_ORDERS = (Fault.CRASH_AFTER, Fault.UNHEARD, Fault.LATER)
-LIKE_ANOTHER = frozenset({hidden, unique})  # of `expired`: where they differ one fault shows it
+# Where these differ from others one fault shows it.
+LIKE_ANOTHER = frozenset({hidden, unique, ordered, slow, proven_silent, cut_short})
 MOST_FAULTED = 5  # effects, of an operator's order and what follows it
 
 

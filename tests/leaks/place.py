@@ -152,8 +152,8 @@ def descendants() -> list[int]:
     """Return the processes that we started, and those that they did."""
     found, left = [], [os.getpid()]
     while left:
-        for told in Path(f"/proc/{left.pop()}/task").glob("*/children"):
-            with suppress(OSError):  # it has ended meanwhile
+        with suppress(OSError):  # it has ended meanwhile
+            for told in Path(f"/proc/{left.pop()}/task").glob("*/children"):
                 below = [int(pid) for pid in told.read_text().split()]
                 found += below
                 left += below
