@@ -19,7 +19,7 @@ from rotator.cli.daemon_line import ask, tell_to_look
 from rotator.cli.options import Invocation, config_option, output_option
 from rotator.cli.output import print_json, print_lines
 from rotator.cli.report import VERSION, as_json, as_lines, names_of
-from rotator.cli.results import exit_code
+from rotator.cli.results import Result, exit_code
 from rotator.cli.session import chosen, run, target_arguments, whoever_this_is
 from rotator.daemon.talk import Request
 from rotator.printable import printable
@@ -172,8 +172,8 @@ def _given(
     told = _from_here(invocation, settings, request.targets, give)
     done = [each["target"] for each in told if not each.get("error")]
     if request.command != "rollback" and done:
-        after = {each.target.name: each for each in _look(invocation, settings, done, dry_run=False)}
-        told = [each | _after(after[each["target"]]) if each["target"] in after else each for each in told]
+        looked = {each.target.name: each for each in _look(invocation, settings, done, dry_run=False)}
+        told = [each | after(looked[each["target"]]) if each["target"] in looked else each for each in told]
     if direct and done:
         tell_to_look(path, done)
     return told
@@ -186,7 +186,11 @@ def _look(invocation: Invocation, settings: Settings, names: Sequence[str], *, d
     return carry_on(invocation, settings, names, output="json", patience=ONE_PASS, dry_run=dry_run).reports
 
 
-def _after(report: Report) -> dict[str, Any]:
+def after(report: Report) -> dict[str, Any]:
+    """Tell what the pass after an order did; whoever is at work on the target already carries the order out."""
+    if report.result is Result.BUSY:
+        given = {"result": "ordered", "exit_code": 0, "error": None, "hint": ""}
+        return {**as_json(report), **given, "message": "another process is at work on it, and carries it out"}
     return {**as_json(report), "lines": as_lines(report)}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rotator.app.rotate import Outcome, Step
+from rotator.cli.orders import after
 from rotator.cli.report import age, as_lines, report, what_comes_next
 from rotator.cli.results import Result, exit_code, result_of
 from rotator.core import actions as do
@@ -269,3 +270,11 @@ def test_an_unproven_promotion_says_so() -> None:
 )
 def test_an_age_is_told_in_the_unit_that_people_use(days: float, said: str) -> None:
     assert age(NOON - ago(days)) == said
+
+
+def test_an_order_that_somebody_else_carries_out_was_given() -> None:
+    busy = report(Outcome(TARGET, (), BusyError("billing is being worked on"), None), NOON)
+
+    told = after(busy)
+
+    assert (busy.result, told["result"], told["exit_code"], told["error"]) == (Result.BUSY, "ordered", 0, None)
