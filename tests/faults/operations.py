@@ -10,7 +10,7 @@ from rotator.app import orders
 from rotator.app.rollback import rollback as go_back
 from rotator.app.rotate import carry_on
 from rotator.core.model import OrderMode
-from rotator.errors import RefusedError
+from rotator.errors import ConflictError, RefusedError, UnavailableError
 from tests.faults.ports import run
 from tests.faults.world import state_of
 
@@ -29,7 +29,7 @@ def _unless_refused(told: Callable[[], None]) -> Iterator[None]:
     """Tell what an order allows, once it was given, or may have been."""
     try:
         yield
-    except RefusedError:
+    except (RefusedError, UnavailableError, ConflictError):  # it was not given
         raise
     except BaseException:
         told()
