@@ -14,16 +14,17 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rotator.app.observe import View, read_record
+from rotator.app.paper import on_paper
 from rotator.app.rotate import carry_on
 from rotator.core.actions import Rest, Waiting
 from rotator.core.facts import Facts
-from rotator.core.history import Deed, Ended
+from rotator.core.history import Deed, Upshot
 from rotator.core.model import Approval, Removal
 from rotator.core.records import staging_fields
-from rotator.core.requests import collected
 from rotator.errors import BusyError, ConfigError, ConflictError, RefusedError, RotatorError, UnknownOutcomeError
 
 if TYPE_CHECKING:
@@ -289,15 +290,11 @@ async def _put(target: Target, world: World, record: Staging, about: Deed) -> No
     """Write the record over the version that it was made from, on paper before it and after it."""
     deed = replace(about, at=world.clock.now(), rotation=about.rotation or record.rotation_id)
     world.progress.doing(target, deed.step)
-    number = await world.journal.begins(deed)
-    with collected() as requests:
-        try:
-            version = await world.kv.write(target.staging, staging_fields(record), cas=record.version)
-        except RotatorError as error:
-            how = Ended.UNKNOWN if isinstance(error, UnknownOutcomeError) else Ended.NOT_DONE
-            await world.journal.ended(number, deed, how, str(error), request_id=error.request_id)
-            raise
-    detail = f"{target.staging} version {version}: {deed.reason}"
-    done = replace(deed, path=str(target.staging), version=version)
-    await world.journal.ended(number, done, Ended.DONE, detail, request_id=", ".join(requests) or None)
-    world.progress.done(target, deed.step, detail, rotation=deed.rotation)
+    upshot = await on_paper(world.journal, deed, partial(_write_record, target, world, record, deed.reason))
+    world.progress.done(target, deed.step, upshot.detail, rotation=deed.rotation)
+
+
+async def _write_record(target: Target, world: World, record: Staging, reason: str) -> Upshot:
+    version = await world.kv.write(target.staging, staging_fields(record), cas=record.version)
+    detail = f"{target.staging} version {version}: {reason}"
+    return Upshot(detail, path=str(target.staging), version=version)

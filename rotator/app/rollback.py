@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 
 from rotator.app.observe import View
 from rotator.app.orders import PATIENCE, change, held, said_by
+from rotator.app.paper import on_paper
 from rotator.core.actions import Blocked
 from rotator.core.facts import Facts
 from rotator.core.history import Deed, Ended, Upshot
 from rotator.core.model import RetiringMode
 from rotator.core.places import cannot_be_written
 from rotator.core.records import consumer_fields
-from rotator.core.requests import collected
 from rotator.core.rotation import consumer_path_lost, not_ours_to_rotate
-from rotator.errors import ConflictError, RefusedError, RotatorError, UnknownOutcomeError
+from rotator.errors import ConflictError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -190,21 +190,10 @@ class _Back:
 
     async def _on_paper(self, step: str, former: _Former, work: Callable[[], Awaitable[Upshot]]) -> None:
         """Do it under the lease, with a row before it and after it."""
-        target, journal = self._target, self._world.journal
-        await self._lease.confirm(target.settle)
-        deed = self._deed(step, former)
-        self._world.progress.doing(target, step)
-        number = await journal.begins(deed)
-        with collected() as requests:
-            try:
-                upshot = await work()
-            except RotatorError as error:
-                how = Ended.UNKNOWN if isinstance(error, UnknownOutcomeError) else Ended.NOT_DONE
-                await journal.ended(number, deed, how, str(error), request_id=error.request_id)
-                raise
-        done = replace(deed, path=upshot.path, version=upshot.version)
-        await journal.ended(number, done, Ended.DONE, upshot.detail, request_id=", ".join(requests) or None)
-        self._world.progress.done(target, step, upshot.detail, rotation=self._rotation)
+        await self._lease.confirm(self._target.settle)
+        self._world.progress.doing(self._target, step)
+        upshot = await on_paper(self._world.journal, self._deed(step, former), work)
+        self._world.progress.done(self._target, step, upshot.detail, rotation=self._rotation)
 
     async def _note(self, former: _Former, proof: Proof) -> None:
         """Put the proof of what was written on paper, as a pass does."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from rotator.app.effects import forget, perform, place_order
 from rotator.app.observe import View, World
+from rotator.app.paper import note, on_paper
 from rotator.core.actions import (
     LOOKS,
     Activate,
@@ -39,10 +40,9 @@ from rotator.core.admission import Admitted, Wait, Wish
 from rotator.core.budget import TURN, Haste, Share, haste, in_haste
 from rotator.core.due import haste_for
 from rotator.core.facts import Facts
-from rotator.core.history import Deed, Ended
+from rotator.core.history import Deed
 from rotator.core.hooks import LONGEST
 from rotator.core.model import Mode, Order, OrderMode, Reason, StagingState
-from rotator.core.requests import collected
 from rotator.core.rotation import next_action
 from rotator.errors import (
     ConflictError,
@@ -54,7 +54,7 @@ from rotator.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
     from datetime import datetime, timedelta
 
     from rotator.core.actions import Action, Effect, Ending
@@ -228,37 +228,16 @@ class _Pass:
             return (await work()).detail
         deed = self._deed(name, action.reason if isinstance(action, Stage) else None, secret=_secret_of(action))
         if isinstance(action, Verify):
-            return await self._done(None, deed, await work(), [])
+            upshot = await work()
+            await note(self.world.journal, None, replace(deed, rotation=self._rotation()), upshot)
+            return upshot.detail
         return await self._on_paper(deed, work, hook=isinstance(action, RunHook))
 
     async def _on_paper(self, deed: Deed, work: Callable[[], Awaitable[Upshot]], *, hook: bool = False) -> str:
         """Write down what is about to be done, do it under the lease, and write down how it ended."""
         assert self.lease
         await self.lease.confirm(max(self.view.target.effect, LONGEST) if hook else self.view.target.effect)
-        number = await self.world.journal.begins(deed)
-        with collected() as requests:
-            try:
-                upshot = await work()
-            except RotatorError as error:
-                how = Ended.UNKNOWN if isinstance(error, UnknownOutcomeError) else Ended.NOT_DONE
-                await self.world.journal.ended(
-                    number, deed, how, str(error), request_id=error.request_id or _listed(requests)
-                )
-                raise
-        return await self._done(number, deed, upshot, requests)
-
-    async def _done(self, number: int | None, deed: Deed, upshot: Upshot, requests: Sequence[str]) -> str:
-        known = replace(
-            deed,
-            rotation=self._rotation(),
-            secret=upshot.secret or deed.secret,
-            path=upshot.path,
-            version=upshot.version,
-            proof=upshot.proof,
-        )
-        request_id = upshot.request_id or _listed(requests)
-        await self.world.journal.ended(number, known, Ended.DONE, upshot.detail, request_id=request_id)
-        return upshot.detail
+        return (await on_paper(self.world.journal, deed, work, rotation=self._rotation)).detail
 
     def _deed(self, step: str, reason: Reason | None, *, secret: SecretId | None) -> Deed:
         assert self.seen
@@ -311,10 +290,6 @@ class _Pass:
 
     def outcome(self, ending: Ending | RotatorError, planned: Effect | None = None) -> Outcome:
         return Outcome(self.view.target, tuple(self.steps), ending, self.seen, planned, self.doing)
-
-
-def _listed(requests: Sequence[str]) -> str | None:
-    return ", ".join(requests) or None
 
 
 def _secret_of(action: Effect) -> SecretId | None:
