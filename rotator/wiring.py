@@ -139,7 +139,7 @@ class Worlds:
 
         places: list[OwnPlace] = [file_leases(self._settings, self._leases_in)]
         if self._settings.state.made:
-            places.append(StatePlace(self._settings.state))
+            places.append(StatePlace(self._settings.state, self.state))
         return Ways(lambda alias: self._org(alias).way, self._vault_way, tuple(places), self.clock)
 
     def clinic(self, target: Target | None = None) -> Clinic:

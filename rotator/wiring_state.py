@@ -85,7 +85,7 @@ class Recollection:
 
 @asynccontextmanager
 async def open_memory(settings: Settings) -> AsyncIterator[Recollection]:
-    """Open as much of the state database as tells how the targets stand, and close it in the end."""
+    """Open as much of the state database as tells how the targets stand, and close it in the end. It is not made."""
     from rotator.adapters.store import Store
     from rotator.adapters.store_memory import StoreMemory
     from rotator.adapters.store_service import StoreBrakes, StoreRoster
@@ -93,7 +93,6 @@ async def open_memory(settings: Settings) -> AsyncIterator[Recollection]:
     wanted = settings.state
     store = Store(wanted.url, wanted.password.read if wanted.password else None)
     try:
-        await store.open()
         yield Recollection(StoreMemory(store), StoreRoster(store), StoreBrakes(store))
     finally:
         await store.aclose()
@@ -137,16 +136,20 @@ def _state(store: Store, hosts: dict[str, str], decide: Decide, *, owner: str, c
 
 @dataclass(frozen=True, slots=True)
 class StatePlace:
-    """The state database as a place of our own, for the pre-flight."""
+    """The state database as a place of our own, for the pre-flight. It is not made."""
 
     settings: StateSettings
+    open: State | None  # what this process works on: a second way in could not tell that it was lost
     name: str = "state database"
 
     async def try_out(self) -> None:
-        """Open it as a run does, which brings it up to date, and ask it for something."""
+        """Ask it for something, over a way in of our own where there is none, which brings it up to date."""
         from rotator.adapters.store import Store
         from rotator.adapters.store_service import StoreBrakes
 
+        if self.open:
+            await self.open.brakes.brake()
+            return
         store = Store(self.settings.url, self.settings.password.read if self.settings.password else None)
         try:
             await StoreBrakes(store).brake()

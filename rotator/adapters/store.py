@@ -1,7 +1,8 @@
 """The state database: transactions in a thread of its own, so that the event loop never waits for a disk.
 
 * One thread, one connection, one transaction at a time: what a process asks is done in the order in which it was asked.
-* Opening brings the tables up to date (`store_upgrade`). Where that fails it is tried again with the next transaction.
+* Opening makes the file, and nothing else does. The first transaction brings the tables up to date (`store_upgrade`);
+  where that fails the next tries again.
 * Whatever goes wrong is an error of ours. A connection that broke is replaced by the next transaction.
 * A transaction that was begun is seen through, even if nobody waits for it any more.
 """
@@ -43,7 +44,7 @@ class Store:
 
     async def open(self) -> None:
         """Make what is not there and bring it up to date; `ConfigError` if it is not ours, or of a newer release."""
-        await self._in_thread(self._get_ready)
+        await self._in_thread(self._make)
 
     async def read(self, work: Callable[[Connection], Answer]) -> Answer:
         """Return what `work` finds, all of it at one moment."""
@@ -72,10 +73,13 @@ class Store:
         with self._engine.execution_options(**{READS: reads}).begin() as connection:
             return work(connection)
 
+    def _make(self) -> None:
+        if self._file:
+            self._file.make()
+        self._get_ready()
+
     def _get_ready(self) -> None:
         if self._ready:
             return
-        if self._file:
-            self._file.make()
         bring_up_to_date(self._engine, self.name)
         self._ready = True

@@ -33,7 +33,7 @@ from rotator.core.history import Deed, Ended, Place
 from rotator.core.model import AppId, ClientId, Policy, Reason
 from rotator.core.secret_value import SecretValue
 from rotator.core.selection import Member
-from rotator.errors import ConfigError, InvariantError, SpoiltStateError
+from rotator.errors import ConfigError, InvariantError, SpoiltStateError, StateError
 from tests.fakes.okta import NOON, ManualClock
 from tests.fakes.state import admit
 
@@ -168,12 +168,14 @@ async def test_tables_that_are_gone_are_a_matter_for_a_person(store: Store) -> N
 async def test_a_lost_database_is_a_new_one_with_its_brake_on(tmp_path: Path) -> None:
     path = tmp_path / "database" / "state.db"
     before = Store(f"sqlite:///{path}")
+    await before.open()
     await StoreBrakes(before).release("ops", NOON)
     await StoreMemory(before).remember([Remembered("billing", "digest", NOON, Entry(NOON))])
     await before.aclose()
     path.unlink()
 
     after = Store(f"sqlite:///{path}")
+    await after.open()
 
     assert await StoreBrakes(after).brake()
     assert await StoreMemory(after).recall() == ()
@@ -182,6 +184,7 @@ async def test_a_lost_database_is_a_new_one_with_its_brake_on(tmp_path: Path) ->
 
 async def test_what_was_written_is_there_after_a_restart(state_url: str) -> None:
     before = Store(state_url)
+    await before.open()
     await StoreBrakes(before).release("ops", NOON)
     await before.aclose()
     after = Store(state_url)
@@ -204,6 +207,7 @@ def drop_steps(connection: Connection) -> None:
 async def test_what_was_remembered_before_there_were_steps_stays(state_url: str) -> None:
     known = Remembered("billing", "digest", NOON, Entry(NOON), LastLook(NOON, "resting", waiting="next rotation"))
     store = Store(state_url)
+    await store.open()
     await StoreMemory(store).remember([known])
 
     def as_it_was(connection: Connection) -> None:
@@ -225,6 +229,7 @@ async def test_rows_from_before_the_chain_stay_as_they_were_and_the_chain_begins
     names = ", ".join(old)
     values = ", ".join(f":{name}" for name in old)
     store = Store(state_url)
+    await store.open()
 
     def as_it_was(connection: Connection) -> None:
         for name in ("secret_id", "path", "version", "proof", "previous", "hash"):
@@ -424,8 +429,25 @@ async def test_a_word_of_another_release_costs_a_look_and_nothing_else(store: St
 # --- SQLite ---------------------------------------------------------------------------------------------------
 
 
+async def test_a_file_is_made_by_opening_and_by_nothing_else(tmp_path: Path) -> None:
+    """A second way in, such as the pre-flight's, began a new database where the daemon's file had been moved away."""
+    path = tmp_path / "database" / "state.db"
+    maker = Store(f"sqlite:///{path}")
+    await maker.open()
+    await maker.aclose()
+    path.rename(tmp_path / "aside")
+
+    other = Store(f"sqlite:///{path}")
+    with pytest.raises(StateError, match="is gone, or cannot be opened"):
+        await StoreBrakes(other).brake()
+
+    assert not path.exists()
+    await other.aclose()
+
+
 async def test_a_file_keeps_its_last_commit_through_a_power_loss(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/database/state.db")
+    await store.open()
 
     asked = ("journal_mode", "synchronous", "trusted_schema")
     found = await store.read(lambda at: [at.exec_driver_sql(f"PRAGMA {name}").scalar() for name in asked])
@@ -464,6 +486,7 @@ async def test_a_file_may_lie_in_a_folder_of_any_name(tmp_path: Path, name: str)
     folder = tmp_path / name
     folder.mkdir(mode=0o700)
     store = Store(f"sqlite:///{folder}/state.db")
+    await store.open()
 
     assert await store.read(differences) == []
     await store.aclose()

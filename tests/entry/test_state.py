@@ -143,7 +143,7 @@ def test_while_its_file_cannot_be_used_nothing_is_begun_and_then_it_goes_on(
             site.box.okta.add_secret_by_admin(app)
             site.box.okta.revoke(app, app.secrets[0].id)
             time.sleep(2 * TICK)
-            assert site.box.journal.count(WRITES) == writes
+            assert site.box.journal.count(WRITES) == writes, daemon.log.read_text()
         healed = time.monotonic()
         daemon.until("secret_adopted")
         assert time.monotonic() - healed < 2 * TICK + BUSY
@@ -179,7 +179,10 @@ def test_while_postgresql_is_away_nothing_is_begun_and_then_it_goes_on(
         daemon.until("secret_adopted")
         assert time.monotonic() - healed < 2 * TICK + BUSY
 
-        assert daemon.names("state_unreachable", "state_reachable") == ["state_unreachable", "state_reachable"]
+        daemon.until("state_reachable")
+        told = daemon.names("state_unreachable", "state_reachable")
+        # The queue's own connections may come back after the others.
+        assert told == ["state_unreachable", "state_reachable"] * (1 if engine == "local" else len(told) // 2)
         assert not daemon.names("target_failed")
         assert daemon.stop() == 0
     assert site.works(app)

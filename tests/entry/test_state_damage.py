@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +15,7 @@ from tests.entry.test_run import CREATE, TICK
 from tests.entry.test_state import BRAKED, revoke
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.entry.conftest import Run
@@ -44,6 +47,30 @@ def empty(file: Path) -> None:
     file.write_bytes(b"")
 
 
+HOLD = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held(file: Path) -> Iterator[None]:
+    """Let no transaction be under way: one that is would write its pages back, and mend the head of the file.
+
+    The lock is another process's: this one gives up its locks of a file with the first handle of it that it closes.
+    """
+    command = [sys.executable, "-c", HOLD, str(file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        assert holder.stdin
+        holder.stdout.readline()
+        yield
+        holder.stdin.close()
+
+
 each_damage = pytest.mark.parametrize("damage", [half, garbage, no_head, text, empty], ids=lambda it: it.__name__)
 
 
@@ -56,8 +83,10 @@ def test_a_daemon_whose_file_is_damaged_says_so_begins_nothing_and_goes_on_when_
     with run() as daemon:
         daemon.until("staging_closed")
         daemon.until("audit", step="CloseStaging", phase="ended")
-        whole, read, writes = site.database.read_bytes(), site.fields(), site.box.journal.count(WRITES)
-        damage(site.database)
+        read, writes = site.fields(), site.box.journal.count(WRITES)
+        with held(site.database):
+            whole = site.database.read_bytes()
+            damage(site.database)
         told = daemon.until("state_unreachable")
         assert (str(site.database) in told["detail"], "move it away" in told["detail"]) == (True, True)
         assert "observes" in told["hint"]
