@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.soak.__main__ import Seen, judge
+import pytest
+
+from tests.soak.__main__ import Seen, event_of, judge
 
 
 def said(what: str, at: float, *, app: str = "app-000", which: str = "current", **more: object) -> dict[str, Any]:
@@ -30,3 +32,25 @@ def test_who_is_never_taken_again_is_not_settled() -> None:
     judge([said("refused", 10.0)], [(9.0, "app-000")], seen)
 
     assert seen.broken == ["not settled: app-000 was never taken again"]
+
+
+@pytest.mark.parametrize(
+    ("line", "event"),
+    [
+        ('{"event": "rotated", "detail": "{odd}"}', "rotated"),
+        ('{"target": "a", "eve{"event": "daemon_started"}', "daemon_started"),
+        ('{"target": "a", "eve', "cut off"),
+        ("ValueError: no", "traceback"),
+    ],
+)
+def test_a_line_that_a_kill_cut_off_hides_no_other(line: str, event: str) -> None:
+    assert event_of(line) == event
+
+
+def test_a_slope_is_told_only_of_who_has_lived_long_enough() -> None:
+    """Members that were killed every other minute had a slope of nothing, whatever they leaked."""
+    seen = Seen(60, 1, 1, memory={"0.1": [(float(at), 100.0) for at in range(120)]})
+    assert seen.slope is None
+
+    seen.memory["0.2"] = [(float(at), 100 + at / 3600) for at in range(1800)]
+    assert seen.slope == pytest.approx(1)
