@@ -83,3 +83,51 @@ def test_both_answer_alike_whatever_is_asked(vault_box: Sandbox, real_vault: Rea
         assert answers[0] == answers[1], (n, method, path, json.dumps(body))
     real.close()
     emulated.close()
+
+
+# --- what a policy allows -------------------------------------------------------------------------------------
+
+CAPABILITIES = ["create", "read", "update", "delete", "list", "patch", "sudo", "deny"]
+PARTS = ["a", "b", "ab", "+", "+"]
+ENDS = ["a", "b", "ab", "+", "*", "a*", "", "a/", "+/"]
+
+
+def rules(rng: random.Random, top: str) -> dict[str, list[str]]:
+    """Return a policy whose patterns get in each other's way."""
+    patterns = [
+        "/".join([top, *rng.choices(PARTS, k=rng.randint(0, 3)), rng.choice(ENDS)]) for _ in range(rng.randint(1, 6))
+    ]
+    return {
+        pattern: rng.sample(CAPABILITIES[:-1], rng.randint(1, 4)) if rng.random() < 0.9 else ["deny"]
+        for pattern in patterns
+    }
+
+
+def paths(rng: random.Random, top: str) -> list[str]:
+    """Return paths that may fit them, with a slash at the end or an empty segment among them."""
+    ends = ["a", "b", "ab", "abc", "", "a/"]
+    return [
+        "/".join([top, *rng.choices(["a", "b", "ab", ""], k=rng.randint(0, 4)), rng.choice(ends)]) for _ in range(60)
+    ]
+
+
+@pytest.mark.real_vault
+@pytest.mark.parametrize("seed", range(20))
+def test_both_find_the_same_rights_in_a_policy(vault_box: Sandbox, real_vault: RealVault, seed: int) -> None:
+    stands = (
+        Stand(vault_box.vault_url, "root", AtTheConsole(vault_box), vault_box.clock),
+        Stand(real_vault.address, real_vault.token, OverHttp(real_vault), None),
+    )
+    rng = random.Random(seed)
+    top = f"t{rng.getrandbits(32):x}"
+    policies = [rules(rng, top) for _ in range(rng.randint(1, 3))]
+    asked = {"paths": sorted(set(paths(rng, top)))}
+
+    told = []
+    for stand in stands:
+        token = stand.operator.token([stand.new_policy(each) for each in policies], {})
+        answer = stand.call("POST", "sys/capabilities-self", asked, token=token)
+        told.append(answer.json()["data"])
+        stand.close()
+
+    assert told[0] == told[1], policies
