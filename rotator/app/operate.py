@@ -6,18 +6,22 @@
   a value that nobody knows. Where the table can go on by itself, or a rotation is under way, it refuses.
 * A value is written only after a token request with it; the path by CAS, other people's fields kept.
 * It may be repeated after any failure: what is written already is not written again.
+* What it writes stands in the audit, before and after, as what a rotation writes does.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from rotator.app.evidence import gather
 from rotator.app.observe import View
+from rotator.app.paper import note, on_paper
 from rotator.app.rotate import carry_on
 from rotator.core.actions import Blocked
 from rotator.core.facts import Facts
+from rotator.core.history import Deed, Upshot
 from rotator.core.model import Destination, ProofLevel, StagingState
 from rotator.core.records import consumer_fields, read_consumer, staging_fields
 from rotator.core.rotation import consumer_path_lost, next_action, not_ours_to_rotate
@@ -154,7 +158,7 @@ async def adopt(target: Target, world: World, *, secret_id: str | None = None, c
         if facts.value is not None and not chosen.carries(facts.value):
             _ask(confirm, f"Overwrite the secret in {target.consumer} with {chosen.id}?")
         proof = await _prove(facts, chosen, world, confirm=confirm)
-        version = await _write(facts, chosen, world)
+        version = await _write(facts, chosen, proof, world)
         await _lift(facts, version, world)
         return Adopted(target, chosen.id, version, proof, await look_at(target, world))
 
@@ -265,13 +269,14 @@ def _ask(confirm: Confirm, question: str) -> None:
         raise RefusedError("nothing was written", code="declined", hint="Run the command again to be asked again.")
 
 
-async def _write(facts: Facts, chosen: OktaSecret, world: World) -> int:
+async def _write(facts: Facts, chosen: OktaSecret, proof: Proof, world: World) -> int:
     """Write the secret, unless consumers read that value already, and read it back."""
     seen, target, app = facts.seen, facts.seen.target, facts.seen.app
     assert app
     assert chosen.value
     if facts.value is not None and chosen.carries(facts.value):
         return seen.consumer.latest
+    deed = _deed("Adopt", facts, world, secret=chosen.id)
     fields = consumer_fields(
         _fields_to_keep(seen),
         target.fields,
@@ -279,14 +284,19 @@ async def _write(facts: Facts, chosen: OktaSecret, world: World) -> int:
         value=chosen.value,
         secret_id=chosen.id,
         rotation_id=world.mint.rotation_id(),
-        rotated_at=world.clock.now(),
+        rotated_at=deed.at,
         retiring=None,
     )
-    number = await world.kv.write(target.consumer, fields, cas=seen.consumer.latest)
-    found = await world.kv.read(target.consumer, number)
+    known = Upshot(f"{chosen.id}: {proof.level.value}: {proof.detail}", proof=proof.level, request_id=proof.request_id)
+    await note(world.journal, None, replace(deed, step="Verify"), known)
+    written = await on_paper(world.journal, deed, partial(_put, world, target.consumer, fields, seen.consumer.latest))
+    assert written.version
+    found = await world.kv.read(target.consumer, written.version)
     if found is None or found.fields.secret(target.fields.client_secret) != chosen.value:
-        raise ConflictError(f"version {number} of {target.consumer} is not what was written; somebody changed it")
-    return number
+        raise ConflictError(
+            f"version {written.version} of {target.consumer} is not what was written; somebody changed it"
+        )
+    return written.version
 
 
 def _fields_to_keep(seen: Snapshot) -> SecretFields | None:
@@ -301,7 +311,29 @@ async def _lift(facts: Facts, version: int, world: World) -> None:
         return
     in_flight = staged.state is not StagingState.EMPTY
     record = replace(staged, base_version=version, state=StagingState.DISCARDING if in_flight else staged.state)
-    path = facts.seen.target.staging
-    await world.kv.write(path, staging_fields(record), cas=staged.version)
+    path, deed = (
+        facts.seen.target.staging,
+        _deed("Discard" if in_flight else "Rebase", facts, world, rotation=staged.rotation_id),
+    )
+    await on_paper(world.journal, deed, partial(_put, world, path, staging_fields(record), staged.version))
     if not in_flight:
         await world.kv.destroy(path, (*staged.older, staged.version))
+
+
+async def _put(world: World, path: KvPath, fields: SecretFields, cas: int) -> Upshot:
+    number = await world.kv.write(path, fields, cas=cas)
+    return Upshot(f"{path} version {number}", path=str(path), version=number)
+
+
+def _deed(step: str, facts: Facts, world: World, **more: Any) -> Deed:
+    target = facts.seen.target
+    return Deed(
+        target=target.name,
+        org=target.org,
+        app_id=target.app_id,
+        step=step,
+        at=world.clock.now(),
+        actor=world.actor,
+        reason="adopted by a person",
+        **more,
+    )

@@ -11,9 +11,18 @@ import pytest
 from rotator.app.operate import Adopted, adopt, look_at, verify
 from rotator.app.rotate import carry_on
 from rotator.core.actions import Block, Blocked, Rest, Stage, Waiting
+from rotator.core.history import Deed, Ended
 from rotator.core.model import AuthMethod, OrderMode, Proof, ProofLevel, SecretStatus, StagingState
 from rotator.core.records import staging_fields
-from rotator.errors import BusyError, ConflictError, MissingError, RefusedError, UnavailableError, UnknownOutcomeError
+from rotator.errors import (
+    BusyError,
+    ConflictError,
+    MissingError,
+    RefusedError,
+    StateError,
+    UnavailableError,
+    UnknownOutcomeError,
+)
 from tests.app.small_world import OLD, OTHER, SmallWorld
 
 if TYPE_CHECKING:
@@ -38,6 +47,25 @@ class Person:
     def __call__(self, question: str) -> bool:
         self.asked.append(question)
         return self._answer
+
+
+class PaperJournal:
+    """Keeps each row with how it ended; full, it takes none before an effect."""
+
+    def __init__(self, *, full: bool = False) -> None:
+        self.rows: list[tuple[Deed, Ended | None]] = []
+        self._full = full
+
+    async def begins(self, deed: Deed) -> int:
+        if self._full:
+            raise StateError("the disk is full", hint="Make room.")
+        self.rows.append((deed, None))
+        return len(self.rows)
+
+    async def ended(
+        self, number: int | None, deed: Deed, how: Ended, detail: str, *, request_id: str | None = None
+    ) -> None:
+        self.rows.append((deed, how))
 
 
 async def adopted(
@@ -73,6 +101,42 @@ async def rotated(small: SmallWorld) -> Target:
     target = small.settled()
     await carry_on(target, small.world, order=OrderMode.NOW)
     return target
+
+
+# --- adopt: on paper --------------------------------------------------------------------------------------------
+
+
+async def test_what_was_proven_and_written_is_on_paper(small: SmallWorld) -> None:
+    """The command wrote where consumers read, and the audit knew nothing of it."""
+    target = await rotated(small)
+    newest = (await seen(small, target)).secrets[-1].id
+    small.kv.by_hand.delete_metadata(target.consumer)
+    journal = PaperJournal()
+    world = replace(small.world, actor="kim", journal=journal)
+
+    done = await adopt(target, world, secret_id=newest, confirm=Person(answer=True))
+
+    assert [(deed.step, how) for deed, how in journal.rows] == [
+        ("Verify", Ended.DONE),
+        ("Adopt", None),
+        ("Adopt", Ended.DONE),
+        ("Rebase", None),
+        ("Rebase", Ended.DONE),
+    ]
+    assert {deed.actor for deed, _ in journal.rows} == {"kim"}
+    wrote = journal.rows[2][0]
+    assert (wrote.secret, wrote.path, wrote.version) == (done.secret, str(target.consumer), 1)
+
+
+async def test_what_could_not_be_written_down_is_not_done(small: SmallWorld) -> None:
+    target = small.settled()
+    small.kv.by_hand.delete(target.consumer)
+    latest = small.kv.keys[target.consumer].current
+
+    with pytest.raises(StateError):
+        await adopt(target, replace(small.world, journal=PaperJournal(full=True)), confirm=Person(answer=True))
+
+    assert small.kv.keys[target.consumer].current == latest
 
 
 # --- adopt: what it mends -----------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def written() -> dict[str, dict[str, set[str]]]:
     pulse.brake = new_state(NOW)
     pulse.tick_finished(NOW)
     found: dict[str, dict[str, set[str]]] = {}
-    for line in "".join(exposition(Vitals(pulse), Tally(), {"main": NOW})).splitlines():
+    for line in "".join(exposition(Vitals(pulse), Tally(notices_waiting={"ops": 0}), {"main": NOW})).splitlines():
         if sample := re.match(r"(rotator_\w+)(?:\{(.*)\})? ", line):
             labels = found.setdefault(sample[1], defaultdict(set))
             for label, value in re.findall(r'(\w+)="([^"]*)"', sample[2] or ""):
