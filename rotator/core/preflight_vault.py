@@ -218,8 +218,8 @@ def _life(vault: VaultFacts, token: TokenLife) -> Said:
         return warning(f"{lives}, and cannot be renewed", "Put a new one in its place before that, or use a role.")
     if vault.once and not token.periodic:
         return warning(
-            f"{lives}, is renewed up to the role's `token_max_ttl`, and its wrapped secret id cannot log in twice",
-            "Set `token_period` of the role, or put a new wrapping token in place before it ends.",
+            f"{lives}, is renewed up to the role's `token_max_ttl`; then the wrapped secret id must log in again",
+            "Set `token_period` of the role, or let its `secret_id_num_uses` and `secret_id_ttl` allow another login.",
         )
     if token.left < SHORT_LIFE:
         return warning(f"{lives}, which a slow call outlives", "Set `token_ttl` of the role to 20m.")

@@ -105,8 +105,7 @@ class VaultEmulator(Console):
 
     def _sent(self, answer: Answer | None, ask: Ask, namespace: Namespace, *, wrap: timedelta) -> Response:
         if wrap and answer is not None and ask.path != "sys/wrapping/unwrap":
-            path = f"{namespace.path}/{ask.path}".lstrip("/")
-            wrapped = self._core.wrapping.wrap(answer, path, ttl=wrap, now=ask.now)
+            wrapped = self._core.wrapping.wrap(answer, ask.path, ttl=wrap, now=ask.now, namespace=namespace.path)
             return json_response(200, wrapped, content_type=self.settings.content_type)
         mounted = namespace.mounted_at(ask.path)
         mount_type = mounted.engine.type if mounted and self.settings.flavour == "vault" else None

@@ -5,7 +5,7 @@
 * A write is `create` or `update` for the ACL depending on whether the engine says that the key exists; where the
   engine does not look it is `update`.
 * A token with a number of uses loses one even where it is refused.
-* The `-self` paths act in the token's own namespace, whatever the header says.
+* The `-self` paths, and those of wrapping, act in the token's own namespace, whatever the header says.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Core:
         if mounted and mounted.engine.is_open(ask.path.removeprefix(mounted.path)):
             return _passed(ask, mounted, token=self.tokens.alive(ask.token_id, ask.now))
         token = self._token(ask)
-        if ask.path in _SELF:
+        if ask.path in (*_SELF, _UNWRAP, _LOOKUP):
             namespace = self.namespaces[token.namespace]
             mounted = namespace.mounted_at(ask.path)
         asked = _with_existence(ask, mounted)

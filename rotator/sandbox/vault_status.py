@@ -30,6 +30,7 @@ _CODES = {
     "sealed": ("sealedcode", 503),
     "uninitialised": ("uninitcode", 501),
 }
+BUILT = "2026-08-18T12:00:00Z"
 VERSIONS = {"openbao": "2.6.2", "vault": "1.21.4"}
 
 
@@ -107,6 +108,7 @@ class Status:
             "nonce": "",
             "recovery_seal": False,
             "version": VERSIONS[self._flavour],
+            "commit_date" if self._flavour == "openbao" else "build_date": BUILT,
             "migration": False,
             **({} if self._is_sealed else CLUSTER),
             "storage_type": "inmem",

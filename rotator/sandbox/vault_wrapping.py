@@ -43,10 +43,10 @@ class Wrapping:
     tokens: Tokens
     parcels: dict[str, Parcel] = field(default_factory=dict)
 
-    def wrap(self, answer: Answer, path: str, *, ttl: timedelta, now: datetime) -> dict[str, Any]:
-        """Put an answer away and return the envelope that is sent instead."""
+    def wrap(self, answer: Answer, path: str, *, ttl: timedelta, now: datetime, namespace: str = "") -> dict[str, Any]:
+        """Put an answer away and return the envelope that is sent instead; its token is of that namespace."""
         traits = TokenTraits(policies=(POLICY,), ttl=ttl, renewable=False, uses=1, with_default_policy=False)
-        token = self.tokens.issue(traits, now=now, path=path)
+        token = self.tokens.issue(traits, now=now, path=path, namespace=namespace)
         self.parcels[token.id] = Parcel(answer, path, now, ttl)
         told = {
             "token": token.id,

@@ -79,7 +79,7 @@ class TokenAuth:
 
 @dataclass(frozen=True, slots=True)
 class AppRoleAuth:
-    """AppRole. With `wrapped`, the secret id's source holds a wrapping token, good for one login."""
+    """AppRole. With `wrapped`, the secret id's source holds a wrapping token, good for one start."""
 
     role_id: SecretSource
     secret_id: SecretSource

@@ -144,7 +144,9 @@ class AppRoleSection(Section):
     )
     role_id_file: Text | None = Field(default=None, description=f"The role id. {SECRET}")
     secret_id_file: Text = Field(description=f"The secret id. {SECRET}")
-    wrapped: Flag = Field(default=False, description="The file holds a wrapping token; it is good for one login.")
+    wrapped: Flag = Field(
+        default=False, description="The file holds a wrapping token, good for one start of the program."
+    )
     mount: Path = Field(default="approle", description="Where the auth method is mounted.")
 
     @model_validator(mode="after")

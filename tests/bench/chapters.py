@@ -149,8 +149,8 @@ def settled(folder: Path, environ: dict[str, str]) -> Chapter:
     chapter = Chapter(
         f"{TARGETS} settled targets",
         "One org, one Vault, nothing due; the rate limits of the sandbox are lifted. Medians of 3 runs by turns. The"
-        " floor is a Python that imports the libraries which the command needs. There is no cache yet: each command"
-        " asks Okta and Vault about each target.",
+        " floor is a Python that imports the libraries which the command needs. None reads what is remembered"
+        " (`--cached`): each asks Okta and Vault about each target.",
     )
     with serving(folder / "settled", {"settled": TARGETS}, environ) as world:
         commands = {

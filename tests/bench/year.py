@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rotator.core.agenda import Pace
+from rotator.cli.run import run as daemon
 from rotator.core.model import Policy
 from rotator.daemon.serve import POLL
 from rotator.sandbox.okta_settings import OktaSettings
 from rotator.sandbox.world import Sandbox
+from rotator.settings.kinds import read_duration
 from tests.bench.figures import Chapter, Row
 from tests.bench.fleet import UNLIMITED
 from tests.entry.site import Site
@@ -60,7 +61,7 @@ class Life:
 
 def measured(folder: Path, size: Size) -> Chapter:
     """Count the calls and events of some lives and of a look between them, and make a year of the two."""
-    policy, resync = Policy(), Pace().resync
+    policy, resync = Policy(), default_of("--resync")
     now, hour = timedelta(0), timedelta(hours=1)
     lives, looks = [], []
     # Nobody passes by between two lives, so that our API token would die of not being used.
@@ -101,6 +102,12 @@ def measured(folder: Path, size: Size) -> Chapter:
             Row(f"polls for each app and year, of {MANY:,} in an org", polls / MANY),
         ],
     )
+
+
+def default_of(option: str) -> timedelta:
+    """Return how long an option of `rotator run` is where nobody says so."""
+    (found,) = (each for each in daemon.params if option in each.opts)
+    return read_duration(found.default)
 
 
 def _listed(counted: Counter[str]) -> str:

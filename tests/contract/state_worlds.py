@@ -87,12 +87,14 @@ class InDatabase:
         self.url = url
         self.stores: list[Store] = []
 
-    def store(self) -> Store:
+    async def store(self) -> Store:
+        """Open it, as another process does."""
         self.stores.append(Store(self.url))
+        await self.stores[-1].open()
         return self.stores[-1]
 
     async def member(self, name: str = "one", *, decide: Decide = admit) -> FakeMember:
-        store = self.store()
+        store = await self.store()
         return FakeMember(
             leases=StoreLeases(store, HOSTS, name),
             gate=StoreGate(store, decide, self.clock),
@@ -106,13 +108,13 @@ class InDatabase:
         )
 
     async def now(self) -> datetime:
-        return await self.store().read(now)
+        return await (await self.store()).read(now)
 
     async def expire(self) -> None:
-        await self.store().write(_expire)
+        await (await self.store()).write(_expire)
 
     async def audit(self) -> list[Row]:
-        chronicle = StoreChronicle(self.store())
+        chronicle = StoreChronicle(await self.store())
         rows: list[Row] = []
         while page := await chronicle.rows(after=rows[-1].number if rows else 0):
             rows.extend(page)

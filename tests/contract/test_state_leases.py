@@ -127,6 +127,7 @@ async def test_who_overslept_and_lost_it_to_nobody_goes_on(state: StateWorld) ->
 
 async def test_a_confirmation_prolongs_and_never_shortens(state_url: str) -> None:
     store = Store(state_url)
+    await store.open()
     one, two = StoreLeases(store, HOSTS, "one", timedelta(0)), StoreLeases(store, HOSTS, "two")
 
     async with one.hold(target()) as lease:

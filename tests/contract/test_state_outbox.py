@@ -212,7 +212,7 @@ async def test_an_empty_channel_is_not_taken(state: StateWorld) -> None:
 
 async def test_old_notices_are_removed_sent_or_not(state_url: str) -> None:
     world = InDatabase(state_url)
-    store = world.store()
+    store = await world.store()
     outbox = StoreOutbox(store, world.clock, "one", retention=HOUR)
     await outbox.tell(blocked(world), BOTH)
     world.clock.advance(2 * HOUR)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -40,10 +42,11 @@ HCL = {
 
 @dataclass
 class Place:
-    """A Vault, and who makes tokens there."""
+    """A Vault, and who makes tokens there. `box` is where it is emulated."""
 
     address: str
     root: str
+    box: Sandbox | None = None
 
     def write(self, path: str, **fields: Any) -> dict[str, Any]:
         """Ask as root, as an operator does."""
@@ -62,12 +65,12 @@ def box() -> Iterator[Sandbox]:
         yield box
 
 
-def token(place: Any, box: Sandbox | None, rules: dict[str, list[str]], **traits: Any) -> str:
+def token(place: Place, rules: dict[str, list[str]], **traits: Any) -> str:
     """Make a token with these rules alone."""
     name = f"preflight-{uuid.uuid4().hex}"
-    if box is not None:
-        box.vault.add_policy(name, rules)
-        return box.vault.create_token([name], with_default_policy=False, **traits)
+    if place.box is not None:
+        place.box.vault.add_policy(name, rules)
+        return place.box.vault.create_token([name], with_default_policy=False, **traits)
     hcl = "\n".join(
         f'path "{path}" {{ capabilities = {str(each).replace(chr(39), chr(34))} }}' for path, each in rules.items()
     )
@@ -75,21 +78,25 @@ def token(place: Any, box: Sandbox | None, rules: dict[str, list[str]], **traits
     asked = {"policies": [name], "no_default_policy": True, "ttl": "20m"}
     asked |= {"period": "10m"} if "period" in traits else {}
     asked |= {"num_uses": traits["uses"]} if "uses" in traits else {}
+    asked |= {"type": traits["kind"]} if "kind" in traits else {}
     return str(place.write("auth/token/create", **asked)["auth"]["client_token"])
 
 
 @pytest.fixture(params=["sandbox", pytest.param("real", marks=pytest.mark.real_vault)])
-async def vault_with(request: pytest.FixtureRequest, box: Sandbox) -> AsyncIterator[Callable[..., VaultKv]]:
-    """Return what opens the adapter with a token of these rules and traits; None for root's own."""
+def place(request: pytest.FixtureRequest, box: Sandbox) -> Place:
     if request.param == "real":
         real: RealVault = request.getfixturevalue("real_vault")
-        place, emulated = Place(real.address, real.token), None
-    else:
-        place, emulated = Place(box.vault_url, box.vault.settings.root_token), box
+        return Place(real.address, real.token)
+    return Place(box.vault_url, box.vault.settings.root_token, box)
+
+
+@pytest.fixture
+async def vault_with(place: Place) -> AsyncIterator[Callable[..., VaultKv]]:
+    """Return what opens the adapter with a token of these rules and traits; None for root's own."""
     made: list[VaultKv] = []
 
     def opened(rules: dict[str, list[str]] | None, **traits: Any) -> VaultKv:
-        value = place.root if rules is None else token(place, emulated, rules, **traits)
+        value = place.root if rules is None else token(place, rules, **traits)
         made.append(adapter(place.address, value))
         return made[-1]
 
@@ -186,6 +193,61 @@ async def test_a_mount_of_version_2_is_good_and_another_is_not(vault_with: Calla
         await access.check_mount(KvPath("cubbyhole", "a"))
 
 
+async def test_a_version_says_when_it_deletes_itself(place: Place, vault_with: Callable[..., VaultKv]) -> None:
+    kv, path = vault_with(None), KvPath("secret", uuid.uuid4().hex)
+    await kv.write(path, SecretFields({"a": "b"}), cas=0)
+    place.write(f"secret/metadata/{path.path}", delete_version_after="1h")
+    await kv.write(path, SecretFields({"a": "c"}), cas=1)
+
+    metadata = await kv.read_metadata(path)
+
+    assert metadata is not None
+    assert metadata.delete_version_after == timedelta(hours=1)
+    assert metadata.versions[1].ends is None
+    assert metadata.versions[2].ends is not None
+    assert timedelta(minutes=59) < metadata.versions[2].ends - SystemClock().now() <= timedelta(hours=1)
+
+
+async def test_a_mount_says_what_people_have_set_there(place: Place, vault_with: Callable[..., VaultKv]) -> None:
+    mount = f"kv-{uuid.uuid4().hex[:8]}"
+    if place.box is None:
+        place.write(f"sys/mounts/{mount}", type="kv", options={"version": "2"})
+    else:
+        place.box.vault.add_mount(mount)
+    access = vault_with(None).access
+    for settings, told in (
+        ({"max_versions": 3, "delete_version_after": "36h30m"}, (3, timedelta(hours=36, minutes=30))),
+        ({"max_versions": 0, "delete_version_after": "-1s"}, (0, timedelta(seconds=-1))),
+    ):
+        await written_when_ready(place, f"{mount}/config", **settings)
+
+        defaults = await access.defaults(mount)
+
+        assert (defaults.max_versions, defaults.delete_version_after) == told
+
+
+async def written_when_ready(place: Place, path: str, **fields: Any) -> None:
+    """Write; a mount becomes one of version 2 a moment after it was made."""
+    for _ in range(100):
+        with suppress(AssertionError):
+            place.write(path, **fields)
+            return
+        await asyncio.sleep(0.02)
+    place.write(path, **fields)
+
+
+async def test_a_token_with_few_uses_says_so(vault_with: Callable[..., VaultKv]) -> None:
+    assert (await vault_with(HCL, uses=5).access.token()).uses in {3, 4}
+
+
+async def test_a_batch_token_is_not_renewed(vault_with: Callable[..., VaultKv]) -> None:
+    life = await vault_with(HCL, kind="batch", ttl=20 * MINUTE).access.token()
+
+    assert (life.renewable, life.periodic, life.uses) == (False, False, 0)
+    assert life.left is not None
+    assert life.left <= 20 * MINUTE
+
+
 # --- what only the sandbox can be made to show ----------------------------------------------------------------
 
 
@@ -271,27 +333,6 @@ async def test_a_token_is_understood(box: Sandbox, data: dict[str, Any], life: d
 async def test_a_token_whose_life_cannot_be_read_is_not_understood(box: Sandbox, ttl: object) -> None:
     with pytest.raises(UnavailableError, match="none of Vault's"):
         await life_of(box, ttl=ttl)
-
-
-async def test_a_version_says_when_it_deletes_itself(box: Sandbox) -> None:
-    kv, path = adapter(box.vault_url, "root"), KvPath("secret", uuid.uuid4().hex)
-    await kv.write(path, SecretFields({"a": "b"}), cas=0)
-    box.vault.kv("secret").config.delete_after = timedelta(hours=1)
-    await kv.write(path, SecretFields({"a": "c"}), cas=1)
-    box.vault.kv("secret").config.delete_after = timedelta(0)
-
-    metadata = await kv.read_metadata(path)
-
-    assert metadata is not None
-    assert metadata.versions[1].ends is None
-    assert metadata.versions[2].ends is not None
-    assert timedelta(minutes=59) < metadata.versions[2].ends - box.clock.now() <= timedelta(hours=1)
-
-
-async def test_a_token_with_few_uses_says_so(box: Sandbox) -> None:
-    value = token(None, box, HCL, uses=5)
-
-    assert (await adapter(box.vault_url, value).access.token()).uses in {3, 4}
 
 
 async def test_what_a_role_gives_is_told(box: Sandbox) -> None:

@@ -266,7 +266,7 @@ VAULT_CASES = [
     (Check.VAULT_TOKEN, vault(token=replace(TOKEN, left=2 * MINUTE)), OK, "lives 2m"),
     (Check.VAULT_TOKEN, vault(token=replace(TOKEN, uses=5), given=True), FAILED, "good for 5 more calls only"),
     (Check.VAULT_TOKEN, vault(token=replace(TOKEN, uses=5)), WARNING, "each login is good for 5 calls only"),
-    (Check.VAULT_TOKEN, vault(once=True), WARNING, "cannot log in twice"),
+    (Check.VAULT_TOKEN, vault(once=True), WARNING, "must log in again"),
     (Check.VAULT_TOKEN, vault(once=True, token=replace(TOKEN, periodic=True)), OK, "lives 20m"),
     (Check.VAULT_TOKEN, vault(token=REFUSED), WARNING, "look at itself"),
     (Check.VAULT_TOKEN, vault(token=REFUSED, rights=REFUSED), None, ""),

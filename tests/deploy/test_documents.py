@@ -1,4 +1,4 @@
-"""The documents that go with what is deployed: no link in them leads nowhere."""
+"""The documents that go with what is deployed: no link in them leads nowhere, no command that they name is missing."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.deploy.places import DEPLOY, ROOT
+from rotator.cli.main import COMMANDS
+from tests.deploy.places import CONFIG, DEPLOY, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DOCUMENTS = sorted(DEPLOY.rglob("*.md"))
+COMMAND = re.compile(r"(?:`|-- |bin/|^ *(?:\$ )?)rotator ([a-z]+)", re.MULTILINE)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -21,3 +23,11 @@ def test_a_link_leads_somewhere(document: Path) -> None:
 
     assert links
     assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
+
+
+def test_every_command_that_is_named_there_is_one() -> None:
+    files = [file for folder in (DEPLOY, CONFIG) for file in folder.rglob("*") if file.is_file()]
+    named = {word: file for file in files for word in COMMAND.findall(file.read_text(encoding="utf-8"))}
+
+    assert len(named) > 5
+    assert {word: file for word, file in named.items() if word not in COMMANDS} == {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +24,7 @@ from rotator.settings.yaml_text import parse
 from rotator.wiring import open_worlds, vault_connection
 from tests.app.small_world import Told
 from tests.contract.okta_keys import certificate
+from tests.vault_hcl import Rules, rules_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,24 +38,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 POLICY = (ROOT / "deploy" / "vault" / "policy.hcl").read_text(encoding="utf-8")
 EXAMPLE = parse((ROOT / "config" / "rotator.yaml").read_text(encoding="utf-8"), "rotator.yaml").data
-RULE = re.compile(r'path "([^"]+)" \{ capabilities = \[([^]]*)\] \}')
 DAY = timedelta(days=1)
 TTL = timedelta(minutes=20)
-
-Rules = dict[str, tuple[str, ...]]
-
-
-def rules_in(hcl: str) -> Rules:
-    """Read the subset of HCL that the policy is written in; anything else is refused."""
-    rules: Rules = {}
-    for line in hcl.splitlines():
-        if not line or line.startswith("#"):
-            continue
-        found = RULE.fullmatch(line)
-        assert found, f"not a rule in one line: {line}"
-        assert found[1] not in rules, f"twice: {found[1]}"
-        rules[found[1]] = tuple(json.loads(f"[{found[2]}]"))
-    return rules
 
 
 RULES = rules_in(POLICY)

@@ -239,6 +239,7 @@ class Vault:
         self._reader = reader
         self._console = reader.box.vault
         self._verbs: dict[str, Callable[[list[str], dict[str, str]], str]] = {
+            "auth enable": self._enable,
             "policy write": self._policy,
             "write auth/approle/role/rotator": self._role,
             "read auth/approle/role/rotator/role-id": lambda *_: f"{reader.role.role_id}\n",
@@ -256,6 +257,10 @@ class Vault:
             if verb := self._verbs.get(" ".join(words[:length])):
                 return verb(words[length:], flags)
         raise AssertionError(f"the reader's vault does not know {words}")
+
+    def _enable(self, words: list[str], _: dict[str, str]) -> str:
+        assert words == ["approle"], words  # the role of the reader's is there
+        return ""
 
     def _policy(self, words: list[str], _: dict[str, str]) -> str:
         name, file = words

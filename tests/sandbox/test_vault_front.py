@@ -263,6 +263,34 @@ def test_a_policy_may_name_paths_in_the_namespaces_below(stand: Stand, namespace
     assert got.status_code == 200
 
 
+def test_a_wrapping_token_opens_in_any_namespace_and_tells_the_path_inside_its_own(
+    stand: Stand, namespace: str
+) -> None:
+    stand.call("POST", "secret/data/a", {"data": {"in": "it"}}, headers=inside(namespace))
+
+    for where in (inside(namespace), {}):
+        wrap = inside(namespace) | {"X-Vault-Wrap-TTL": "60"}
+        info = stand.call("GET", "secret/data/a", headers=wrap).json()["wrap_info"]
+        looked = stand.call("POST", "sys/wrapping/lookup", {"token": info["token"]}, token=None, headers=where)
+        opened = stand.call("POST", "sys/wrapping/unwrap", token=info["token"], headers=where)
+
+        assert info["creation_path"] == looked.json()["data"]["creation_path"] == "secret/data/a"
+        assert opened.json()["data"]["data"] == {"in": "it"}
+
+
+def test_a_wrapping_token_is_opened_by_a_token_of_any_namespace(stand: Stand, namespace: str) -> None:
+    stand.call("POST", "secret/data/a", {"data": {"in": "it"}}, headers=inside(namespace))
+    mine = stand.new_token()
+
+    for where in (inside(namespace), {}):
+        wrap = inside(namespace) | {"X-Vault-Wrap-TTL": "60"}
+        token = stand.call("GET", "secret/data/a", headers=wrap).json()["wrap_info"]["token"]
+
+        opened = stand.call("POST", "sys/wrapping/unwrap", {"token": token}, token=mine, headers=where)
+
+        assert opened.json()["data"]["data"] == {"in": "it"}
+
+
 def test_a_patch_is_a_capability_of_its_own(stand: Stand) -> None:
     stand.write("a")
     updater = stand.new_token({"{m}/data/*": ["create", "update", "read"]})

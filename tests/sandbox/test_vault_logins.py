@@ -1,4 +1,4 @@
-"""Logins: AppRole and JWT at the emulator and at a real server, Kubernetes at the emulator."""
+"""Logins: AppRole, JWT and Kubernetes, at the emulator and at a real server."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from rotator.sandbox.vault_jwt import KubernetesRole
-from rotator.sandbox.vault_tokens import TokenTraits
-from tests.sandbox.vault_stand import AtTheConsole, Stand
+from tests.contract.okta_keys import certificate
+from tests.sandbox.kubernetes_api import running
+from tests.sandbox.vault_stand import AtTheConsole, OverHttp, Stand
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     import requests
 
     from rotator.sandbox.world import Sandbox
@@ -189,12 +192,15 @@ def signed(claims: dict[str, Any], key: RSAKey = KEY) -> str:
     return jwt.encode({"alg": "RS256"}, {name: value for name, value in claims.items() if value is not None}, key)
 
 
-@pytest.fixture
-def jwt_stand(stand: Stand) -> Stand:
+def public_pem() -> str:
     public = KEY.public_key
     assert isinstance(public, rsa.RSAPublicKey)
-    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    stand.operator.jwt(pem, dict(KEY.as_dict(private=False)), {"subject": "ci", "claims": {"repo": "rotator"}})
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@pytest.fixture
+def jwt_stand(stand: Stand) -> Stand:
+    stand.operator.jwt(public_pem(), dict(KEY.as_dict(private=False)), {"subject": "ci", "claims": {"repo": "rotator"}})
     return stand
 
 
@@ -296,14 +302,14 @@ def test_a_jwt_login_names_what_is_missing(jwt_stand: Stand) -> None:
 
 
 @pytest.fixture
-def cluster(vault_box: Sandbox) -> Stand:
-    """A stand whose Kubernetes mount trusts KEY and knows a role for prod/rotator."""
-    traits = TokenTraits(policies=("rotator",), ttl=10 * MINUTES)
-    vault_box.vault.enable_kubernetes([dict(KEY.as_dict(private=False))])
-    role = KubernetesRole(traits=traits, names=["rotator"], namespaces=["prod"], audience="vault")
-    vault_box.vault.add_kubernetes_role("deploy", role)
-    vault_box.vault.add_kubernetes_role("any", KubernetesRole(traits=traits, names=["*"], namespaces=["*"]))
-    return Stand(vault_box.vault_url, "root", AtTheConsole(vault_box), vault_box.clock)
+def kubernetes(stand: Stand, tmp_path: Path) -> Iterator[str]:
+    """Mount a login that trusts KEY, with the roles `deploy`, for prod/rotator, and `any`; return its name."""
+    with running(certificate(tmp_path).cert.read_text()) as api:
+        if isinstance(stand.operator, OverHttp):
+            stand.operator.cluster = api
+        mount = f"k{uuid.uuid4().hex[:8]}"
+        stand.operator.kubernetes(mount, public_pem(), dict(KEY.as_dict(private=False)))
+        yield mount
 
 
 def account(stand: Stand, name: str = "rotator", namespace: str = "prod", **other: Any) -> dict[str, Any]:
@@ -311,8 +317,8 @@ def account(stand: Stand, name: str = "rotator", namespace: str = "prod", **othe
     return claims_for(stand, **{"aud": ["vault"], "repo": None, "kubernetes.io": inner, **other})
 
 
-def test_a_service_account_logs_in(cluster: Stand) -> None:
-    auth = log_in(cluster, "kubernetes", role="deploy", jwt=signed(account(cluster))).json()["auth"]
+def test_a_service_account_logs_in(stand: Stand, kubernetes: str) -> None:
+    auth = log_in(stand, kubernetes, role="deploy", jwt=signed(account(stand))).json()["auth"]
 
     assert (auth["policies"], auth["lease_duration"]) == (["default", "rotator"], 600)
     assert auth["metadata"] == {
@@ -322,14 +328,14 @@ def test_a_service_account_logs_in(cluster: Stand) -> None:
         "service_account_secret_name": "",
         "service_account_uid": "u1",
     }
-    told = cluster.call("GET", "auth/token/lookup-self", token=auth["client_token"]).json()["data"]
-    assert told["display_name"] == "kubernetes-prod-rotator"
+    told = stand.call("GET", "auth/token/lookup-self", token=auth["client_token"]).json()["data"]
+    assert told["display_name"] == f"{kubernetes}-prod-rotator"
 
 
-def test_a_star_takes_any_account_and_no_audience_asks_for_none(cluster: Stand) -> None:
-    other = signed(account(cluster, name="x", namespace="y", aud=None))
+def test_a_star_takes_any_account_and_no_audience_asks_for_none(stand: Stand, kubernetes: str) -> None:
+    other = signed(account(stand, name="x", namespace="y", aud=None))
 
-    assert log_in(cluster, "kubernetes", role="any", jwt=other).status_code == 200
+    assert log_in(stand, kubernetes, role="any", jwt=other).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -343,32 +349,31 @@ def test_a_star_takes_any_account_and_no_audience_asks_for_none(cluster: Stand) 
     ],
 )
 def test_a_service_account_must_be_the_one_that_the_role_wants(
-    cluster: Stand, other: dict[str, Any], said: str
+    stand: Stand, kubernetes: str, other: dict[str, Any], said: str
 ) -> None:
-    got = log_in(cluster, "kubernetes", role="deploy", jwt=signed(account(cluster, **other)))
+    got = log_in(stand, kubernetes, role="deploy", jwt=signed(account(stand, **other)))
 
     assert errors(got) == (403, [said])
 
 
-def test_a_bad_signature_and_a_deleted_account_are_told_alike(cluster: Stand, vault_box: Sandbox) -> None:
+def test_a_bad_signature_and_a_deleted_account_are_told_alike(stand: Stand, kubernetes: str) -> None:
     name = f"a{uuid.uuid4().hex[:8]}"
-    token = signed(account(cluster, name=name))
-    before = log_in(cluster, "kubernetes", role="any", jwt=token).status_code
-    vault_box.vault.delete_service_account(f"prod/{name}")
+    token = signed(account(stand, name=name))
+    before = log_in(stand, kubernetes, role="any", jwt=token).status_code
+    stand.operator.forget(kubernetes, f"prod/{name}")
     denied = (403, ["permission denied"])
 
     assert before == 200
-    assert errors(log_in(cluster, "kubernetes", role="any", jwt=token)) == denied
-    assert errors(log_in(cluster, "kubernetes", role="any", jwt=signed(account(cluster), OTHER))) == denied
-    assert errors(log_in(cluster, "kubernetes", role="any", jwt="abc")) == denied
+    assert errors(log_in(stand, kubernetes, role="any", jwt=token)) == denied
+    assert errors(log_in(stand, kubernetes, role="any", jwt=signed(account(stand), OTHER))) == denied
+    assert errors(log_in(stand, kubernetes, role="any", jwt="abc")) == denied
 
 
-def test_a_kubernetes_login_names_what_is_missing(cluster: Stand, vault_box: Sandbox) -> None:
-    assert errors(log_in(cluster, "kubernetes", jwt="x")) == (400, ["missing role"])
-    assert errors(log_in(cluster, "kubernetes", role="deploy")) == (400, ["missing jwt"])
-    assert errors(log_in(cluster, "kubernetes", role="no", jwt="x")) == (400, ['invalid role name "no"'])
-    vault_box.vault.enable_kubernetes([], mount="unconfigured")
-    role = KubernetesRole(traits=TokenTraits(), names=["*"], namespaces=["*"])
-    vault_box.vault.add_kubernetes_role("deploy", role, mount="unconfigured")
-    got = log_in(cluster, "unconfigured", role="deploy", jwt="x")
+def test_a_kubernetes_login_names_what_is_missing(stand: Stand, kubernetes: str) -> None:
+    assert errors(log_in(stand, kubernetes, jwt="x")) == (400, ["missing role"])
+    assert errors(log_in(stand, kubernetes, role="deploy")) == (400, ["missing jwt"])
+    assert errors(log_in(stand, kubernetes, role="no", jwt="x")) == (400, ['invalid role name "no"'])
+    unconfigured = f"{kubernetes}-unconfigured"
+    stand.operator.kubernetes(unconfigured, None, dict(KEY.as_dict(private=False)))
+    got = log_in(stand, unconfigured, role="deploy", jwt="x")
     assert errors(got) == (500, ["could not load backend configuration"])

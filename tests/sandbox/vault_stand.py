@@ -12,6 +12,7 @@ import requests
 
 from rotator.sandbox.vault_jwt import JwtRole, KubernetesRole
 from rotator.sandbox.vault_tokens import TokenTraits
+from tests.sandbox.kubernetes_api import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +33,8 @@ class Operator(Protocol):
     def token(self, policies: Sequence[str], life: Mapping[str, Any]) -> str: ...
     def approle(self, name: str, policies: Sequence[str], life: Mapping[str, Any], uses: int) -> str: ...
     def jwt(self, pem: str, jwk: Mapping[str, Any], role: Mapping[str, Any]) -> None: ...
+    def kubernetes(self, mount: str, pem: str | None, jwk: Mapping[str, Any]) -> None: ...
+    def forget(self, mount: str, account: str) -> None: ...
     def namespace(self, path: str) -> None: ...
 
 
@@ -143,10 +146,18 @@ class AtTheConsole:
             bounds = role if name == "deploy" else {}
             self._vault.add_jwt_role(name, JwtRole(traits=TokenTraits(), audiences=audiences, **bounds))
 
-    def kubernetes(self, jwk: Mapping[str, Any], audience: str) -> None:
-        self._vault.enable_kubernetes([jwk])
-        role = KubernetesRole(traits=TokenTraits(), names=["rotator"], namespaces=["prod"], audience=audience)
-        self._vault.add_kubernetes_role("deploy", role)
+    def kubernetes(self, mount: str, pem: str | None, jwk: Mapping[str, Any]) -> None:
+        """Mount a login with the roles `deploy`, for prod/rotator, and `any`; without keys it is not configured."""
+        traits = TokenTraits(policies=("rotator",), ttl=timedelta(minutes=10))
+        self._vault.enable_kubernetes([jwk] if pem else [], mount=mount)
+        role = KubernetesRole(traits=traits, names=["rotator"], namespaces=["prod"], audience="vault")
+        self._vault.add_kubernetes_role("deploy", role, mount=mount)
+        anyone = KubernetesRole(traits=traits, names=["*"], namespaces=["*"])
+        self._vault.add_kubernetes_role("any", anyone, mount=mount)
+
+    def forget(self, mount: str, account: str) -> None:
+        """Have the cluster forget a service account."""
+        self._vault.delete_service_account(account, mount=mount)
 
     def namespace(self, path: str) -> None:
         self._vault.add_namespace(path)
@@ -156,8 +167,10 @@ class AtTheConsole:
 class OverHttp:
     """The operator of a real server."""
 
-    def __init__(self, real: RealVault) -> None:
+    def __init__(self, real: RealVault, cluster: Cluster | None = None) -> None:
+        """`cluster` is whom the server asks about service accounts."""
         self._real = real
+        self.cluster = cluster or Cluster()
 
     def mount(self, path: str, version: int) -> None:
         self._call("POST", f"sys/mounts/{path}", {"type": "kv", "options": {"version": str(version)}})
@@ -195,6 +208,23 @@ class OverHttp:
         self._call("POST", "auth/jwt/role/deploy", {**base, **bounds})
         # A real server wants something bound; the emulator need not.
         self._call("POST", "auth/jwt/role/any", {**base, "bound_subject": role["subject"]})
+
+    def kubernetes(self, mount: str, pem: str | None, jwk: Mapping[str, Any]) -> None:
+        """Mount a login with the roles `deploy`, for prod/rotator, and `any`; without keys it is not configured."""
+        assert jwk
+        self._call("POST", f"sys/auth/{mount}", {"type": "kubernetes"})
+        if pem:
+            where = {"kubernetes_host": self.cluster.address, "kubernetes_ca_cert": self.cluster.ca}
+            self._call("POST", f"auth/{mount}/config", {**where, "pem_keys": [pem], "disable_local_ca_jwt": True})
+        traits = {"token_policies": ["rotator"], "token_ttl": "10m"}
+        for name, accounts, namespaces, audience in (("deploy", "rotator", "prod", "vault"), ("any", "*", "*", "")):
+            bounds = {"bound_service_account_names": [accounts], "bound_service_account_namespaces": [namespaces]}
+            self._call("POST", f"auth/{mount}/role/{name}", {**traits, **bounds, "audience": audience})
+
+    def forget(self, mount: str, account: str) -> None:
+        """Have the cluster forget a service account."""
+        assert mount
+        self.cluster.gone.add(account)
 
     def namespace(self, path: str) -> None:
         self._call("POST", f"sys/namespaces/{path}")
