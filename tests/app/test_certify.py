@@ -31,7 +31,7 @@ from rotator.core.requests import note
 from rotator.core.secret_value import SecretValue
 from rotator.errors import MissingError, RefusedError, UnavailableError, UnknownOutcomeError
 from tests.app.small_world import CountingMint
-from tests.fakes.okta import FakeOkta, HeldSecret, ManualClock
+from tests.fakes.okta import NOON, FakeOkta, HeldSecret, ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -355,7 +355,7 @@ async def test_on_an_org_as_assumed_everything_is_seen_and_nothing_left(place: P
     assert place.trail.noted == [], "it is for apps that are not ours to remove"
     assert place.slept == [0.5], "but for a first look into the log"
     assert max(place.lab.refusals.count(each) for each in place.lab.refusals) <= WRONG_SECRETS
-    assert place.lab.since == {place.clock.now() - SLACK}
+    assert place.lab.since == {NOON - SLACK}
 
 
 async def test_every_step_is_told_in_its_order(place: Place) -> None:

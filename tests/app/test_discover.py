@@ -273,6 +273,28 @@ async def test_who_is_refused_since_a_secret_is_off_is_asked_for_by_itself(org: 
     assert org.pad.written[-1] == found.entries[0].holding
 
 
+async def test_that_nobody_was_refused_is_known_only_where_the_log_answered(org: Org) -> None:
+    org.add("0oa1", values=["a" * 40, "b" * 40])
+    with org.okta.by("admin") as okta:
+        await okta.deactivate_secret(AppId("0oa1"), org.okta.held()[0].id)
+    org.log.page = 2
+    for value in "ab" * 3:
+        org.log.used("0oa1", timedelta(0), value * 40)
+
+    class Away(ShortPages):
+        async def of_clients(self, apps: Sequence[App], since: datetime, *, refused: bool = False) -> Requests:
+            if refused:
+                raise UnavailableError("the log is away")
+            return await super().of_clients(apps, since, refused=refused)
+
+    log = Away(page=2, requests=org.log.requests)
+    found = await ask(replace(org.registry, clients=log), org.entries("0oa1"), org.told.append)
+
+    assert found.entries[0].holding
+    assert [each.tried_at for each in found.entries[0].holding.secrets] == [None, None]
+    assert (str(found.log_error), len(org.pad.written)) == ("the log is away", 1)
+
+
 async def test_a_log_that_may_not_be_read_is_asked_once(org: Org) -> None:
     ids = [f"0oa{number:02}" for number in range(BATCH + 1)]
     org.add(*ids)

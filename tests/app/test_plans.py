@@ -53,6 +53,7 @@ async def applied(small: SmallWorld, plan: Planned) -> Outcome:
     now = small.clock.now()
     found = await weighed(small, plan, now)
     assert found.judged.standing is Standing.HOLDS
+    assert (found.goes_on, found.refused) == (True, False)
     (outcome,) = await carry_out([found], small.of, patience=ONE_PASS)
     return outcome
 

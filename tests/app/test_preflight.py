@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from rotator.app.limits import limit_of
 from rotator.app.preflight import AT_ONCE, PROBE, TARGETS_FOR_A_PAGE, Effort, OrgWay, VaultWay, Ways, preflight
 from rotator.core import vault_rights
 from rotator.core.budget import Shares, Window
@@ -528,3 +529,23 @@ async def test_a_target_without_a_server_of_its_own_asks_none(all_well: Everythi
 
     assert [each for each in all_well.at_okta if each.startswith("metadata")] == ["metadata None"]
     assert "introspection" in found[Check.VERIFICATION, "billing"].said.detail
+
+
+# --- what the limit is --------------------------------------------------------------------------------------------
+
+
+async def test_what_okta_grants_us_is_told_by_one_call(all_well: Everything) -> None:
+    all_well.add()
+    all_well.add("portal", "0oa2")
+
+    assert await limit_of(all_well.org("acme")) == 50
+    assert all_well.at_okta == ["apps 1"]
+
+
+async def test_where_the_answers_do_not_say_it_is_not_guessed(all_well: Everything) -> None:
+    all_well.okta.seen = None
+
+    with pytest.raises(RefusedError, match="no rate limit") as caught:
+        await limit_of(all_well.org("acme"))
+
+    assert "--limit" in caught.value.hint

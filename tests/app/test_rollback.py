@@ -96,6 +96,32 @@ async def test_one_that_we_switched_off_is_switched_on_again_first(small: SmallW
     assert small.okta.accepts(OLD)
 
 
+async def test_one_that_was_switched_on_again_is_proven_before_it_is_written(small: SmallWorld) -> None:
+    target = await rotated(small)
+    await later(small, target, 8)
+    new = small.current(target)
+    small.okta.server_answers = False
+
+    with pytest.raises(RefusedError, match="is not proven to work") as caught:
+        await back(small, target)
+
+    assert "The target stays paused" in caught.value.hint
+    assert (small.current(target), caught.value.code) == (new, "refused")
+    small.okta.server_answers = True
+    await back(small, target)
+    assert small.current(target) == OLD
+
+
+async def test_the_one_that_is_gone_back_from_is_named_as_the_old_one(small: SmallWorld) -> None:
+    target = await rotated(small)
+    new = small.fields(target)["client_secret_id"]
+
+    done = await back(small, target)
+
+    assert (done.instead_of, small.fields(target)["retiring_secret_id"]) == (new, new)
+    assert small.fields(target)["client_secret_id"] == done.secret != new
+
+
 async def test_one_that_an_admin_switched_off_stays_off(small: SmallWorld) -> None:
     target = await rotated(small)
     (old,) = [held.id for held in small.okta.held(target.app_id) if held.value.reveal() == OLD]
@@ -119,7 +145,9 @@ async def test_one_that_does_not_work_is_not_written(small: SmallWorld) -> None:
     target = await rotated(small)
     small.okta.server_answers = False
 
-    assert (await refusal(small, target)).code == "refused"
+    refused = await refusal(small, target)
+
+    assert (refused.code, refused.hint) == ("refused", "Nothing was written.")
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["not applied", "applied"])

@@ -14,7 +14,7 @@ from rotator.core.actions import Rest, Waiting
 from rotator.core.model import Mode, OrderMode
 from rotator.core.secret_value import SecretValue
 from rotator.core.usage import Usage
-from rotator.errors import RefusedError
+from rotator.errors import RefusedError, UnavailableError
 from tests.app.small_world import AUTO, OLD, OTHER, SmallWorld
 
 if TYPE_CHECKING:
@@ -101,6 +101,14 @@ async def test_nothing_is_approved_that_does_not_wait_for_it(small: SmallWorld) 
     target = replace(small.settled(), policy=replace(AUTO, mode=Mode.APPROVE))
 
     assert (await refused(approve(target, small.world, sleep=small.sleep))).code == "not_needed"
+
+
+async def test_an_outage_is_no_sign_that_nothing_waits_for_it(small: SmallWorld) -> None:
+    target = expired(small)
+    small.flaky_okta.fail("get_app", UnavailableError("away"))
+
+    with pytest.raises(UnavailableError, match="away"):
+        await approve(target, small.world, sleep=small.sleep)
 
 
 # --- retire -------------------------------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ def _of_statement(node: ast.AST) -> Iterator[Change]:
     match node:
         case ast.If(test=test) | ast.While(test=test) if not isinstance(test, ast.Compare | ast.UnaryOp):
             yield test, _negated(test)
-        case ast.Expr(value=ast.Constant()):
+        case ast.Expr(value=ast.Constant() | ast.Call(func=ast.Name("assert_never"))):
             return
         case ast.Expr() | ast.AugAssign() | ast.Raise() | ast.Continue() | ast.Break():
             yield node, None
