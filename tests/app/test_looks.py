@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from rotator.adapters.no_state import OpenGate
 from rotator.app.observe import read_record
 from rotator.app.operate import look_at
-from rotator.app.rotate import Outcome, carry_on
+from rotator.app.rotate import MAX_ACTIONS_PER_PASS, Outcome, carry_on
 from rotator.core.actions import AskUsage, Block, Blocked, Create, Rest, Waiting
-from rotator.core.model import OrderMode, Removal, SecretId
+from rotator.core.model import AuthMethod, Onboard, OrderMode, Proof, ProofLevel, Removal, SecretId
 from rotator.core.records import staging_fields
 from rotator.core.usage import Usage
-from rotator.errors import ConflictError, RefusedError, UnavailableError
-from tests.app.small_world import OLD, OTHER, SmallWorld
+from rotator.errors import ConflictError, InvariantError, RefusedError, UnavailableError
+from tests.app.small_world import AUTO, OLD, OTHER, SmallWorld
+from tests.fakes.vault import FakeKv
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from rotator.core.model import App, Target
+    from rotator.core.admission import Admission, Wish
+    from rotator.core.model import App, KvPath, Target
+    from rotator.core.secret_value import SecretFields
     from rotator.core.usage import UsageLog
 
 DAY = timedelta(days=1)
@@ -95,6 +99,19 @@ async def test_of_a_target_with_nothing_to_explain_the_history_is_not_read(small
     assert kv.calls == {"read_metadata": 2, "read": 1}
 
 
+async def test_each_version_is_read_once_in_a_pass_and_a_deleted_one_never(small: SmallWorld) -> None:
+    target = await rotated(small)
+    small.kv.by_hand.patch(target.consumer, {"note": "theirs"})
+    small.kv.by_hand.delete(target.consumer, 1)
+    small.clock.advance(8 * DAY)
+    kv = Counted(small.kv)
+
+    outcome = await carry_on(target, replace(small.world, kv=kv))
+
+    assert did(outcome) == ["AskUsage", "Verify", "Deactivate"]
+    assert kv.calls == {"read_metadata": 5, "read": 3}, "the record, and two versions"
+
+
 async def test_a_list_that_is_fresh_is_not_read_again_before_a_secret_is_switched_off(small: SmallWorld) -> None:
     target = await rotated(small)
     small.clock.advance(8 * DAY)
@@ -117,6 +134,100 @@ async def test_after_a_write_it_is_read_again_before_a_secret_is_switched_off(sm
 
     assert did(outcome)[:2] == ["Discard", "Deactivate"]
     assert okta.calls["list_secrets"] == 2
+
+
+async def test_of_an_app_that_is_gone_or_has_no_secret_none_are_asked_for(small: SmallWorld) -> None:
+    target, okta = small.settled(), Counted(small.okta)
+    world = replace(small.world, okta=okta)
+    small.change_app(auth_method=AuthMethod.PRIVATE_KEY_JWT)
+    without = await carry_on(target, world)
+    small.okta.remove_app("0oa1")
+    gone = await carry_on(target, world)
+
+    assert okta.calls["list_secrets"] == 0
+    assert isinstance(without.ending, Blocked)
+    assert isinstance(gone.ending, Blocked)
+    assert (without.ending.block, gone.ending.block) == (Block.NOT_OAUTH, Block.APP_MISSING)
+
+
+async def test_what_agrees_with_the_list_is_no_reason_to_read_it_again(small: SmallWorld) -> None:
+    target = small.settled()
+    small.kv.by_hand.put(target.consumer, {"client_id": "0oa1", "client_secret": OTHER})
+    okta = Counted(small.okta)
+
+    outcome = await carry_on(target, replace(small.world, okta=okta))
+
+    assert did(outcome) == ["Verify"], "it is refused, and no secret has it"
+    assert outcome.proof
+    assert outcome.proof.level is ProofLevel.REFUSED
+    assert okta.calls["list_secrets"] == 1
+
+
+async def test_what_contradicts_the_list_is_a_reason_to_read_it_again(small: SmallWorld) -> None:
+    class Refusing:
+        async def prove(self, *_: Any) -> Proof:
+            return Proof(ProofLevel.REFUSED, "as the test says", small.clock.now())
+
+    target, okta = await rotated(small), Counted(small.okta)
+    small.clock.advance(8 * DAY)
+
+    outcome = await carry_on(target, replace(small.world, okta=okta, tokens=Refusing()))
+
+    assert isinstance(outcome.ending, Blocked)
+    assert (outcome.ending.block, okta.calls["list_secrets"]) == (Block.REFUSED, 2)
+
+
+async def test_what_shows_nothing_contradicts_nothing(small: SmallWorld) -> None:
+    target, okta = await rotated(small), Counted(small.okta)
+    small.clock.advance(8 * DAY)
+    small.okta.server_answers = False
+
+    outcome = await carry_on(target, replace(small.world, okta=okta))
+
+    assert did(outcome) == ["AskUsage", "Verify"]
+    assert okta.calls["list_secrets"] == 1
+
+
+async def test_without_a_look_nothing_is_shown_of_the_current_value(small: SmallWorld) -> None:
+    target = small.settled()
+    small.flaky_okta.fail("get_app", UnavailableError("away"))
+
+    away, looked = [await carry_on(target, small.world) for _ in range(2)]
+
+    assert (away.seen, away.proof) == (None, None)
+    assert (looked.seen is not None, looked.proof) == (True, None)
+    small.kv.by_hand.delete(target.consumer)
+    assert (await carry_on(target, small.world)).proof is None
+
+
+# --- how long a pass lasts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("left", "begins"), [(timedelta(0), False), (timedelta(seconds=1), True)], ids=str)
+async def test_after_its_deadline_a_pass_begins_nothing_more(small: SmallWorld, left: timedelta, begins: bool) -> None:
+    target = small.settled(age=100)
+
+    outcome = await carry_on(target, small.world, deadline=small.clock.now() + left)
+
+    assert (small.current(target) != OLD) is begins
+    assert isinstance(outcome.ending, UnavailableError) is not begins
+    if not begins:
+        assert (outcome.steps, "too slow" in str(outcome.ending)) == ((), True)
+
+
+async def test_a_pass_that_comes_to_no_rest_ends_all_the_same(small: SmallWorld) -> None:
+    class Forgetful(FakeKv):
+        async def write(self, path: KvPath, fields: SecretFields, *, cas: int) -> int:
+            return cas + 1
+
+    target = small.settled(age=100)
+    kv = Forgetful(small.clock)
+    kv.keys = small.kv.keys
+
+    outcome = await carry_on(target, replace(small.world, kv=kv))
+
+    assert isinstance(outcome.ending, InvariantError)
+    assert did(outcome) == ["Stage"] * MAX_ACTIONS_PER_PASS
 
 
 # --- a create that is refused -------------------------------------------------------------------------------------
@@ -158,6 +269,19 @@ async def test_before_an_older_value_is_created_the_record_is_stamped_anew(small
     assert (after.value, after.rotation_id) == (before.value, before.rotation_id)
 
 
+async def test_of_a_value_that_was_stamped_anew_no_older_attempt_is_waited_for(small: SmallWorld) -> None:
+    target = small.settled(age=100)
+    small.flaky_okta.fail("create_secret", UnavailableError("away"))
+    await carry_on(target, small.world)
+    small.clock.advance(DAY)
+    small.flaky_okta.fail("create_secret", RefusedError("full", code="slots_full"))
+
+    outcome = await carry_on(target, small.world)
+
+    assert did(outcome).count("Create") == 2
+    assert small.current(target) != OLD
+
+
 async def test_whoever_wrote_to_the_record_meanwhile_stops_the_create(small: SmallWorld) -> None:
     target = small.settled(age=100)
     small.flaky_okta.fail("create_secret", UnavailableError("away"))
@@ -185,6 +309,18 @@ async def test_what_the_log_said_of_it_is_told(small: SmallWorld) -> None:
     assert f"{old}: " in said(quiet, AskUsage)[0]
     assert said(used, AskUsage) == [f"{old} was used: job/1.0 at 192.0.2.7, last 2026-12-01 12:00 UTC"]
     assert small.okta.accepts(OLD)
+
+
+async def test_a_log_that_may_not_be_read_is_evidence_of_nothing(small: SmallWorld) -> None:
+    target = await rotated(small, Usage.REQUIRED)
+    small.okta.shows_log = False
+    small.clock.advance(8 * DAY)
+
+    outcome = await carry_on(target, small.world)
+
+    assert "the System Log cannot be read" in said(outcome, AskUsage)[0]
+    assert isinstance(outcome.ending, Rest)
+    assert outcome.ending.waiting is Waiting.EVIDENCE
 
 
 async def test_who_misses_it_is_told(small: SmallWorld) -> None:
@@ -244,6 +380,39 @@ async def test_a_look_asks_for_usage_only_where_that_is_wanted(small: SmallWorld
     assert found.usage
     assert [user.agent for user in found.seen.usage[old].users] == ["job/1.0"]
     assert away.seen.usage[old].unproven == "the System Log cannot be read: the log is away"
+
+
+# --- what is said of a rotation -----------------------------------------------------------------------------------
+
+
+async def test_a_secret_that_is_replaced_unread_is_named_as_the_old_one(small: SmallWorld) -> None:
+    small.okta.add_app("0oa1", OLD)
+    target = small.target(policy=replace(AUTO, onboard=Onboard.ROTATE))
+
+    await carry_on(target, small.world)
+
+    old = next(held.id for held in small.okta.held() if held.value.reveal() == OLD)
+    assert small.fields(target)["retiring_secret_id"] == old
+    assert (small.fields(target)["retiring_mode"], small.okta.accepts(OLD)) == ("overlap", True)
+
+
+@pytest.mark.parametrize(("age", "overdue"), [(100, 10 * DAY), (0, timedelta(0))], ids=["expired", "ordered"])
+async def test_the_gate_is_told_since_when_it_is_overdue(small: SmallWorld, age: float, overdue: timedelta) -> None:
+    class Asked(OpenGate):
+        wishes: ClassVar[list[Wish]] = []
+
+        async def ask(self, wish: Wish) -> Admission:
+            self.wishes.append(wish)
+            return await super().ask(wish)
+
+    target, gate = small.settled(age=age), Asked()
+
+    await carry_on(target, replace(small.world, gate=gate), order=None if age else OrderMode.NOW)
+
+    (wish,) = gate.wishes
+    assert small.clock.now() - wish.overdue_since == overdue
+    assert wish.told is (age == 0)
+    gate.wishes.clear()
 
 
 # --- records ------------------------------------------------------------------------------------------------------

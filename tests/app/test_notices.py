@@ -130,6 +130,8 @@ async def test_a_rotation_is_told_once_with_the_end_of_the_overlap() -> None:
     assert f"is in {target.consumer} version 2, and proven; the old one, ocs" in notice.detail
     assert f"stays good until {small.clock.now() + target.policy.overlap:%Y-%m-%d}" in notice.detail
     assert kinds(verdict.keep, again) == []
+    (over,) = sight_of(outcome, small.clock.now() + target.policy.overlap, failures=0, held=False).happened
+    assert "stays good" not in over.said.detail
 
 
 async def test_an_old_one_that_somebody_has_switched_off_is_not_said_to_stay_good() -> None:

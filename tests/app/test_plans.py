@@ -118,6 +118,7 @@ async def test_what_waits_for_its_window_is_not_over(small: SmallWorld) -> None:
     found = await weighed(small, moved, small.clock.now())
 
     assert found.judged.standing is Standing.CHANGED
+    assert (found.goes_on, found.refused) == (False, True)
     assert "it waits now for maintenance window: expired" in found.judged.differences
 
 

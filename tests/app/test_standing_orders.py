@@ -172,6 +172,17 @@ async def test_where_there_is_no_old_one_none_is_retired(small: SmallWorld) -> N
     assert (await refused(retire(small.settled(), small.world, sleep=small.sleep))).code == "no_such_secret"
 
 
+async def test_one_that_is_named_is_the_old_one_or_none(small: SmallWorld) -> None:
+    target = await rotated(small)
+
+    order = retire(target, small.world, secret_id="ocs9", sleep=small.sleep)
+    assert (await refused(order)).code == "no_such_secret"
+    old = slot(small, target, OLD)
+    done = await retire(target, small.world, secret_id=old, sleep=small.sleep)
+
+    assert done.detail.startswith(f"{old} is switched off")
+
+
 async def test_the_last_one_that_works_is_not_retired(small: SmallWorld) -> None:
     target = await rotated(small)
     with small.okta.by("admin") as okta:

@@ -47,6 +47,7 @@ def of(text: str, folder: Path) -> list[tuple[str, str]]:
         ('"""What it is."""', []),
         ("assert a < b", []),
         ("assert_never(a)", []),
+        ("a = zip(b, c, strict=True)", []),
         ('a = "text"', []),
         ("a: int = 3", []),
     ],
