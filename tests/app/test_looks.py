@@ -13,12 +13,13 @@ from rotator.adapters.no_state import OpenGate
 from rotator.app.observe import read_record
 from rotator.app.operate import look_at
 from rotator.app.rotate import MAX_ACTIONS_PER_PASS, Outcome, carry_on
-from rotator.core.actions import AskUsage, Block, Blocked, Create, Rest, Waiting
+from rotator.core.actions import AskUsage, Block, Blocked, Create, Rest, Verify, Waiting
 from rotator.core.model import AuthMethod, Onboard, OrderMode, Proof, ProofLevel, Removal, SecretId
 from rotator.core.records import staging_fields
 from rotator.core.usage import Usage
 from rotator.errors import ConflictError, InvariantError, RefusedError, UnavailableError
 from tests.app.small_world import AUTO, OLD, OTHER, SmallWorld
+from tests.fakes.okta import NOON, ManualClock
 from tests.fakes.vault import FakeKv
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ async def test_what_contradicts_the_list_is_a_reason_to_read_it_again(small: Sma
 
     assert isinstance(outcome.ending, Blocked)
     assert (outcome.ending.block, okta.calls["list_secrets"]) == (Block.REFUSED, 2)
+    assert said(outcome, Verify) == ["what Vault holds: refused: as the test says"]
 
 
 async def test_what_shows_nothing_contradicts_nothing(small: SmallWorld) -> None:
@@ -309,6 +311,19 @@ async def test_what_the_log_said_of_it_is_told(small: SmallWorld) -> None:
     assert f"{old}: " in said(quiet, AskUsage)[0]
     assert said(used, AskUsage) == [f"{old} was used: job/1.0 at 192.0.2.7, last 2026-12-01 12:00 UTC"]
     assert small.okta.accepts(OLD)
+
+
+async def test_how_late_the_log_is_goes_by_okta_s_clock() -> None:
+    behind = ManualClock(NOON - timedelta(minutes=30))
+    small = SmallWorld(okta_clock=behind)
+    small.okta.clock_ahead = timedelta(minutes=30)
+    target = await rotated(small, Usage.REQUIRED)
+    for clock in (behind, small.clock):
+        clock.advance(8 * DAY)
+
+    outcome = await carry_on(target, small.world)
+
+    assert did(outcome) == ["Verify", "AskUsage", "Deactivate"]
 
 
 async def test_a_log_that_may_not_be_read_is_evidence_of_nothing(small: SmallWorld) -> None:

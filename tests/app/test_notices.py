@@ -213,7 +213,8 @@ class Post:
 
     def __init__(self, count: int = 1) -> None:
         self.clock = ManualClock()
-        self.outbox = FakeState(self.clock).member("one", {}).outbox
+        self.state = FakeState(self.clock)
+        self.outbox = self.state.member("one", {}).outbox
         self.count = count
 
     async def fill(self) -> None:
@@ -231,6 +232,23 @@ async def test_what_is_in_the_box_goes_out_one_by_one() -> None:
 
     assert [bool(await post.deliver(way)) for _ in range(3)] == [True, True, False]
     assert [message.document["subject"] for message in way.sent] == ["t0", "t1"]
+
+
+async def test_what_somebody_is_sending_nobody_else_takes_while_that_may_last() -> None:
+    post, another = Post(), Way()
+    await post.fill()
+
+    class Slow(Way):
+        async def send(self, message: Message) -> None:
+            post.clock.advance(WITHIN)
+            other = post.state.member("two", {}).outbox
+            assert await deliver(other, "ops", another, post.clock, at_most=20, within=WITHIN) is None
+            await super().send(message)
+
+    way = Slow()
+    await post.deliver(way)
+
+    assert (len(way.sent), another.sent) == (1, [])
 
 
 async def test_what_is_too_much_goes_out_as_a_digest() -> None:

@@ -497,6 +497,7 @@ async def test_with_a_token_that_is_dead_nothing_is_asked(
     await all_well.look()
 
     assert ("mount kv" in all_well.at_vault) is goes_on
+    assert "defaults kv" not in all_well.at_vault, "nobody said that it may be read"
 
 
 async def test_how_we_log_in_is_told_to_those_who_judge(all_well: Everything) -> None:

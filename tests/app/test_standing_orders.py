@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.app.observe import read_record
 from rotator.app.orders import approve, reclaim, retire
 from rotator.app.rotate import carry_on
 from rotator.core.actions import Rest, Waiting
@@ -74,12 +75,31 @@ async def test_one_approval_is_for_one_rotation(small: SmallWorld) -> None:
     await approve(target, small.world, sleep=small.sleep)
     await carry_on(target, small.world)
     new = small.current(target)
+    record, _ = await read_record(small.kv, target.staging)
+    assert record.approved is None
     for _ in range(4):
         small.clock.advance(timedelta(days=30))
         await carry_on(target, small.world)
 
     assert await waits_for(small, target) is Waiting.APPROVAL
     assert small.current(target) == new
+
+
+async def test_an_approval_outlives_a_value_that_came_to_nothing(small: SmallWorld) -> None:
+    target = expired(small)
+    await approve(target, small.world, sleep=small.sleep)
+    small.okta.server_answers = False
+    await carry_on(target, small.world)
+    (candidate,) = [held.id for held in small.okta.held() if held.value.reveal() != OLD]
+    with small.okta.by("admin") as okta:
+        await okta.deactivate_secret(target.app_id, candidate)
+    small.okta.server_answers = True
+    small.clock.advance(timedelta(hours=1))
+
+    await carry_on(target, small.world)
+
+    assert small.current(target) not in {OLD, None}
+    assert len(small.okta.held()) == 2
 
 
 async def test_what_is_revoked_waits_for_approval_too(small: SmallWorld) -> None:
