@@ -253,7 +253,7 @@ async def _close(seen: Snapshot, view: View, world: World) -> Upshot:
         order=None if fulfilled else staged.order,
         remove=_compromised(seen) if fulfilled else staged.remove,
         approved=None if facts.promoted else staged.approved,
-        hooks=due if due and due.names else staged.hooks,
+        hooks=due or staged.hooks,
     )
     written = await _write_staging(seen, view, world, empty)
     await world.kv.destroy(seen.target.staging, (*staged.older, staged.version))
@@ -274,8 +274,8 @@ def _compromised(seen: Snapshot) -> Removal | None:
     staged, order = seen.staging, seen.staging.order
     if order is None or order.mode is not OrderMode.COMPROMISED:
         return staged.remove
-    changed = next((secret.changed for secret in seen.secrets if secret.id == order.replace), order.placed_at)
-    return Removal(order.replace, changed, order.placed_at, compromised=True)
+    named = next((secret for secret in seen.secrets if secret.id == order.replace), None)
+    return Removal.of(named, order.placed_at, compromised=True) if named else staged.remove
 
 
 async def _copy(seen: Snapshot, world: World, place: int) -> Upshot:

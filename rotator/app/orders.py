@@ -232,7 +232,7 @@ async def _facts(target: Target, world: World) -> Facts:
 
 
 async def _have_removed(facts: Facts, secret: OktaSecret, world: World, lease: Lease, *, step: str) -> Ordered:
-    target, removal = facts.seen.target, Removal(secret.id, secret.changed, world.clock.now())
+    target, removal = facts.seen.target, Removal.of(secret, world.clock.now())
     if facts.alive is None:
         raise RefusedError(
             f"{target.consumer} holds no secret that is active at Okta; {secret.id} may be all that works",
@@ -241,10 +241,8 @@ async def _have_removed(facts: Facts, secret: OktaSecret, world: World, lease: L
         )
 
     def removed(record: Staging) -> Staging:
-        same = record.remove is not None and (record.remove.secret, record.remove.changed) == (
-            secret.id,
-            secret.changed,
-        )
+        known = record.remove
+        same = known is not None and (known.secret, known.changed) == (removal.secret, removal.changed)
         return record if same else replace(record, remove=removal)
 
     reason = said_by(world, secret.id)

@@ -48,6 +48,7 @@ class Leaving:
     mode: RetiringMode
     seen_until: datetime  # the same, if what cannot be read did not hold it
     removal: Removal | None = None  # a person named it as one that may go
+    held: bool = False  # another path of the target still has it
 
     @property
     def toggled(self) -> bool:
@@ -171,7 +172,14 @@ class Facts:
     def leaving(self) -> tuple[Leaving, ...]:
         """Secrets that are neither current nor staged, and that we can explain."""
         return tuple(
-            Leaving(secret, self._left(secret), self._mode(secret), self._seen_until(secret), self._removal(secret))
+            Leaving(
+                secret,
+                self._left(secret),
+                self._mode(secret),
+                self._seen_until(secret),
+                self._removal(secret),
+                self._held(secret),
+            )
             for secret in self._others
             if self._explained(secret)
         )
@@ -248,6 +256,10 @@ class Facts:
     def _removal(self, secret: OktaSecret) -> Removal | None:
         removal = self.staging.remove
         return removal if removal is not None and removal.secret == secret.id else None
+
+    def _held(self, secret: OktaSecret) -> bool:
+        newest = (it.current.value for it in self.seen.others if it.current)
+        return any(value and secret.carries(value) for value in newest)
 
     def _left(self, secret: OktaSecret) -> datetime:
         """The creation of the version that replaced the last one which held, or may have held, this value.

@@ -207,13 +207,20 @@ class Order:
 class Removal:
     """A person named a secret that may go, or it is compromised: it waits for no overlap and for no evidence.
 
-    It lapses when somebody switches the secret on again: `changed` is its time when the order was given.
+    It lapses when somebody switches the secret on again: on, and changed after `changed`.
     """
 
     secret: SecretId
     changed: datetime
     placed_at: datetime
     compromised: bool = False  # then nobody's failure brings it back
+
+    @classmethod
+    def of(cls, secret: OktaSecret, placed_at: datetime, *, compromised: bool = False) -> Removal:
+        """Order it for a secret as Okta lists it."""
+        # Okta's times are whole seconds: one that is off by now may be switched on in the very second it went off.
+        changed = secret.changed if secret.active else secret.changed - timedelta(seconds=1)
+        return cls(secret.id, changed, placed_at, compromised=compromised)
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,8 +187,12 @@ def register(facts: Facts) -> Action | None:
         return Rest(settled, Waiting.ATTEMPT)
     if facts.slot_free:
         return Create()
+    if facts.value is not None and not facts.matches and facts.proof is None:
+        return Verify(facts.value, "current")  # what may make room depends on whether it is dead
     if facts.dead and no_room(facts) and newest_foreign(facts):
         return CloseStaging("both slots taken, one by a secret that can be adopted")
+    if facts.alive is not None and (step := copy_to_the_others(facts)) is not None:
+        return step  # what another path still holds cannot leave
     return free_a_slot(facts)
 
 

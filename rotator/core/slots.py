@@ -47,6 +47,8 @@ def free_a_slot(facts: Facts) -> Action:
 def _described(facts: Facts, secret: OktaSecret) -> str:
     if secret in facts.matches:
         return f"{secret.id}, which is in Vault"
+    if any(leaving.secret is secret and leaving.held for leaving in facts.leaving):
+        return f"{secret.id}, which another path of the target holds"
     whose = "switched on again by somebody" if secret in facts.kept else "unknown to us"
     return f"{secret.id}, {secret.status.value}, made {secret.created:%Y-%m-%d}, {whose}"
 
@@ -117,6 +119,8 @@ def _switch_off_for_room(facts: Facts, leaving: Leaving) -> Action | None:
         return switch_off(facts, leaving)
     if leaving.toggled or len(facts.active) < 2:
         return None
+    if leaving.held and not (cut or leaving.at_once):
+        return None  # no time ends that
     if facts.alive is not None:
         return _proven_first(facts) or Deactivate(leaving.secret.id, "to make room: ordered")
     if facts.now < (ends := leaving.overlap_ends(facts.policy)) and not cut:

@@ -32,6 +32,7 @@ from rotator.core.model import (
     RetiringMode,
     RotationId,
     SecretId,
+    SecretStatus,
 )
 from rotator.core.rotation import next_action
 from rotator.core.usage import Evidence, Usage, User
@@ -323,6 +324,19 @@ def test_a_compromised_one_is_switched_off_whatever_lies_at_another_path() -> No
     found = next_action(replace(given, target=replace(given.target, also=also)), NOON)
 
     assert Deactivate(OLD, "compromised") == found
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_an_order_to_remove_lapses_with_whoever_switches_the_secret_on(active: bool) -> None:
+    """Okta's times are whole seconds: who goes off and on within one has changed at one time only."""
+    named = old(active=active)
+    on = replace(named, status=SecretStatus.ACTIVE)
+    given = leaving(QUIET, left=1, it=on, staging=closed(A, B, remove=Removal.of(named, NOON)))
+
+    found = next_action(given, NOON)
+
+    assert (found == Deactivate(OLD, "a person said so")) is active
+    assert isinstance(found, Rest) is not active
 
 
 def test_an_order_begins_at_once_where_there_is_room() -> None:

@@ -16,6 +16,7 @@ from rotator.core.actions import (
     Block,
     Blocked,
     CloseStaging,
+    Copy,
     Create,
     Deactivate,
     Delete,
@@ -33,6 +34,8 @@ from rotator.core.actions import (
 from rotator.core.model import (
     AuthMethod,
     Consumer,
+    Destination,
+    KvPath,
     Made,
     Mode,
     Onboard,
@@ -68,12 +71,14 @@ from tests.core.snapshots import (
 )
 
 if TYPE_CHECKING:
-    from rotator.core.model import Snapshot
+    from rotator.core.model import OktaSecret, Proof, Snapshot
+    from rotator.core.secret_value import SecretValue
 
 V1A = version(1, A, age=100)
 OLD_A = secret(A, age=100)
 SHUT = replace(POLICY, windows=(Window(frozenset({"tue"}), time(9), time(16), "UTC"),))  # NOON is a Monday
 MANUAL = replace(POLICY, mode=Mode.MANUAL)
+ALSO = (Destination(KvPath("kv", "billing/reports")),)
 
 
 def case(given: Snapshot, then: Action, sentence: str) -> object:
@@ -137,6 +142,11 @@ def minutes(count: float) -> timedelta:
             ),
             CloseStaging("both slots taken, one by a secret that can be adopted"),
             "row 7c, F14: with no room and the current one dead, a foreign active secret is adopted instead",
+        ),
+        case(
+            seen(secret(C, age=5), secret(F, age=5), vault=consumer(V1A), staging=staged(B, base=V1A)),
+            Verify(A, "current"),
+            "row 7c: with no room it is found out first whether the current one is dead",
         ),
         case(
             seen(OLD_A, secret(B, active=False), vault=consumer(V1A), staging=staged(B, base=V1A)),
@@ -819,6 +829,39 @@ def minutes(count: float) -> timedelta:
 )
 def test_next_action(given: Snapshot, then: Action) -> None:
     assert then == next_action(given, NOON)
+
+
+@pytest.mark.parametrize(
+    ("slots", "proofs", "then"),
+    [
+        pytest.param((secret(A), secret(C)), {A: ISSUED}, Copy(0), id="it is copied over while the current one works"),
+        pytest.param(
+            (secret(C), secret(F, age=5, hidden=True)),
+            {A: REFUSED},
+            Blocked(
+                Block.SLOTS_FULL,
+                "Okta holds ocsC, which another path of the target holds, "
+                "and ocsF, ACTIVE, made 2026-06-10, unknown to us",
+                "Find out who uses the one that is not in Vault; when nobody does: `rotator reclaim billing ocsF`."
+                " The next run goes on.",
+            ),
+            id="a person makes room while the current one is dead",
+        ),
+    ],
+)
+def test_what_another_path_still_holds_leaves_no_room_by_waiting(
+    slots: tuple[OktaSecret, ...], proofs: dict[SecretValue, Proof], then: Action
+) -> None:
+    newest = version(2, A, age=1, retiring="ocsC")
+    given = seen(
+        *slots,
+        vault=consumer(version(1, C, age=50), newest),
+        staging=staged(B, base=newest),
+        proofs=proofs,
+        others=(consumer(version(1, C, age=50)),),
+    )
+
+    assert then == next_action(replace(given, target=replace(given.target, also=ALSO)), NOON)
 
 
 def test_the_shared_target_is_blocked_before_anything_else_is_looked_at() -> None:

@@ -94,6 +94,8 @@ class Observer:
     _switched_on: set[str] = field(default_factory=set)  # ids of secrets that were ever switched on again
     _kept: set[str] = field(default_factory=set)  # ids of secrets that people switched on again
     _dismissed: set[str] = field(default_factory=set)  # values that an operator said need no overlap
+    _doubtful: set[str] = field(default_factory=set)  # ids of secrets that an order may have given up
+    _leaked: set[str] = field(default_factory=set)  # values that an operator would rather have off than in use
     _effect: int = 0
     _two_since: datetime | None = None
     longest_two: timedelta = timedelta(0)  # with two active secrets
@@ -110,13 +112,29 @@ class Observer:
         if self.before.current and not self.before.accepts(self.before.current):
             self._excused.add(self.before.current)
 
-    def operator(self, *, dismissed: str | None = None, given_up: str | None = None) -> None:
-        """An operator ordered something: a value that needs no overlap, a foreign secret that may go."""
+    def operator(
+        self,
+        *,
+        dismissed: str | None = None,
+        given_up: str | None = None,
+        leaked: str | None = None,
+        sure: bool = True,
+    ) -> None:
+        """An operator ordered something: a value that needs no overlap, a foreign secret that may go.
+
+        `leaked`: one that is to go even from where only another path of the target still has it.
+        Where it is not `sure` that the order arrived, nothing has to come of it.
+        """
+        if leaked is not None:
+            self._dismissed.add(leaked)
+            self._leaked.add(leaked)
         if dismissed is not None:
             self._dismissed.add(dismissed)
         if given_up is not None:
             self._foreign.discard(given_up)
             self._kept.discard(given_up)
+            if not sure:
+                self._doubtful.add(given_up)
 
     def laggard(self, value: str, *, granted: bool, heeded: bool) -> None:
         """A consumer asked with a value that it has always used. `heeded`: its use is to stop us."""
@@ -129,12 +147,16 @@ class Observer:
             self._broken("I5", "a paused target was written to")
 
     def hooks_run(self, runs: list[tuple[str, str]], wanted: tuple[str, ...], *, crashed: bool) -> None:
-        """I9: each hook was run for each rotation: once, and again only where a process died."""
-        rotations = {rotation for rotation, _ in runs}
-        for rotation in rotations:
+        """I9: each hook was run for each rotation: once, and again only where a process died.
+
+        Or for a later one, where that overtook it before the hook's turn had come.
+        """
+        for rotation in {rotation for rotation, _ in runs}:
+            begun = next(number for number, (one, _) in enumerate(runs) if one == rotation)
+            later = {name for _, name in runs[begun:]}
             for name in wanted:
                 times = runs.count((rotation, name))
-                if times == 0 or (times > 1 and not crashed):
+                if name not in later or (times > 1 and not crashed):
                     self._broken("I9", f"the hook {name} was run {times} times")
 
     def owns(self, *values: str) -> None:
@@ -233,7 +255,8 @@ class Observer:
     def _out_of_service(self) -> list[str]:
         state, found = self.before, []
         for value, left in self._was_current.items():
-            owed = left is None or (state.now < left + self.overlap and value not in self._dismissed)
+            lately = left is not None and state.now < left + self.overlap and value not in self._dismissed
+            owed = lately or (left is None and (value == state.current or value not in self._leaked))
             if owed and value not in self._excused and not state.accepts(value):
                 found.append(f"a value that {'is' if left is None else 'was lately'} current is not accepted")
         return found
@@ -246,7 +269,7 @@ class Observer:
             return
         state = self.before
         for slot in state.slots:
-            if slot.value != state.current and slot.id not in self._foreign | self._switched_on:
+            if slot.value != state.current and slot.id not in self._foreign | self._switched_on | self._doubtful:
                 self._broken("I3", f"{slot.id} is neither current nor foreign")
         if sum(slot.value == state.current for slot in state.slots) > 1:
             self._broken("I3", "two secrets carry the current value")

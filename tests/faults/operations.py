@@ -25,16 +25,16 @@ async def _no_wait(_: float) -> None:
 
 
 @contextmanager
-def _unless_refused(told: Callable[[], None]) -> Iterator[None]:
-    """Tell what an order allows, once it was given, or may have been."""
+def _unless_refused(told: Callable[[bool], None]) -> Iterator[None]:
+    """Tell what an order allows, once it was given (True), or may have been."""
     try:
         yield
     except (RefusedError, UnavailableError, ConflictError):  # it was not given
         raise
     except BaseException:
-        told()
+        told(False)
         raise
-    told()
+    told(True)
 
 
 def pause(stage: Stage) -> None:
@@ -59,7 +59,7 @@ def retire(stage: Stage) -> None:
     old = next((slot for slot in state.slots if slot.active and slot.value != state.current), None)
     if old is None:
         return
-    with _unless_refused(lambda: stage.observer.operator(dismissed=old.value, given_up=old.id)):
+    with _unless_refused(lambda sure: stage.observer.operator(dismissed=old.value, given_up=old.id, sure=sure)):
         run(orders.retire(stage.target, stage.world(), sleep=_no_wait))
 
 
@@ -68,7 +68,7 @@ def reclaim(stage: Stage) -> None:
     other = next((slot for slot in state.slots if slot.value != state.current), None)
     if other is None:
         return
-    with _unless_refused(lambda: stage.observer.operator(dismissed=other.value, given_up=other.id)):
+    with _unless_refused(lambda sure: stage.observer.operator(dismissed=other.value, given_up=other.id, sure=sure)):
         run(orders.reclaim(stage.target, stage.world(), other.id, sleep=_no_wait))
 
 
@@ -85,7 +85,7 @@ def cut(stage: Stage) -> None:
 
 def compromised(stage: Stage) -> None:
     for slot in state_of(stage.scene).slots:
-        stage.observer.operator(dismissed=slot.value)
+        stage.observer.operator(leaked=slot.value)
     run(carry_on(stage.target, stage.world(), order=OrderMode.COMPROMISED))
 
 

@@ -120,6 +120,26 @@ FOUND: tuple[Story, ...] = (
     Story(scenes.cut_short, acts=((9, people.person_rolls_back),)),
     # Where silence has to be proven, the soak's has to be as well.
     Story(scenes.proven_silent),
+    # One that was found off and is on again was switched on by somebody, be it in the same second.
+    Story(
+        scenes.leaked,
+        faults=((3, Fault.LATE),),
+        acts=((8, people.admin_reactivates),),
+        days=((2, people.admin_revokes_current),),
+    ),
+    # What another path still holds leaves no room by waiting: it is copied over, or somebody else makes room.
+    Story(
+        scenes.one_path_behind,
+        acts=((16, people.admin_reactivates), (11, people.admin_revokes_other)),
+        days=((2, people.person_patches_value_back),),
+    ),
+    Story(
+        scenes.two_paths,
+        faults=((17, Fault.CRASH_BEFORE),),
+        acts=((14, people.admin_adds_secret),),
+        days=((4, people.person_rolls_back),),
+        orders=((2, operations.retire), (6, operations.resume)),
+    ),
     # A secret of Okta's is proven before it is adopted.
     Story(
         scenes.slow,
