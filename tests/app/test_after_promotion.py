@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,14 +11,18 @@ import pytest
 
 from rotator.app.observe import read_record
 from rotator.app.rotate import Outcome, carry_on
-from rotator.core.actions import Block, Blocked, Rest, Waiting
+from rotator.core.actions import LOOKS, Block, Blocked, Rest, Waiting
+from rotator.core.hooks import LONGEST
 from rotator.core.model import Destination, KvPath, OrderMode
 from rotator.errors import UnknownOutcomeError
-from tests.app.small_world import OLD, OTHER, SmallWorld
+from tests.app.small_world import OLD, OTHER, Held, SmallWorld
 from tests.fakes.hooks import BAD, GOOD, FakeHooks
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from rotator.core.model import Target
+    from rotator.ports import Lease
 
 ALSO = KvPath("kv", "billing/reports")
 
@@ -64,6 +69,30 @@ async def test_each_hook_is_run_once_in_order_and_told_which_promotion(small: Sm
         fields["client_secret_id"],
     )
     assert (await read_record(small.kv, target.staging))[0].hooks is None
+
+
+async def test_the_lease_is_to_outlast_the_longest_hook(small: SmallWorld) -> None:
+    spans: list[timedelta] = []
+
+    class Noting(Held):
+        @asynccontextmanager
+        async def hold(self, target: Target) -> AsyncIterator[Lease]:
+            async with super().hold(target):
+                yield self
+
+        async def confirm(self, outlives: timedelta) -> None:
+            spans.append(outlives)
+
+    target = expired(small, hooks=("restart",))
+
+    outcome = await carry_on(target, replace(small.world, leases=Noting()))
+
+    written = [type(step.action).__name__ for step in outcome.steps if not isinstance(step.action, LOOKS)]
+    assert dict(zip(written, spans, strict=True)) == {
+        **dict.fromkeys(["Stage", "Create", "Promote", "CloseStaging", "ScrubStaging"], target.effect),
+        "RunHook": LONGEST,
+    }
+    assert target.effect < LONGEST
 
 
 async def test_one_that_fails_is_run_again_and_the_old_secret_stays_meanwhile(small: SmallWorld) -> None:

@@ -137,6 +137,20 @@ async def test_a_few_apps_by_their_ids_are_asked_for_one_by_one() -> None:
     assert ("services", Kind.NOT_FOUND) in kinds(stock)
 
 
+async def test_of_an_org_only_its_own_apps_are_asked_for() -> None:
+    house = House(selections=(selection(apps="0oa1"), selection("beta", org="beta", apps="0oa2")))
+    await house.take()
+
+    assert (house.okta.gets, house.orgs["beta"].gets) == (1, 1)
+
+
+async def test_a_few_are_so_many() -> None:
+    house = House(selections=(selection(apps=" ".join(f"0oa{n}" for n in range(FEW))),))
+    await house.take()
+
+    assert (house.okta.lists, house.okta.gets) == (0, FEW)
+
+
 @pytest.mark.parametrize(
     "selections",
     [

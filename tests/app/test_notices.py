@@ -130,6 +130,22 @@ async def test_a_rotation_is_told_once_with_the_end_of_the_overlap() -> None:
     assert f"is in {target.consumer} version 2, and proven; the old one, ocs" in notice.detail
     assert f"stays good until {small.clock.now() + target.policy.overlap:%Y-%m-%d}" in notice.detail
     assert kinds(verdict.keep, again) == []
+    (over,) = sight_of(outcome, small.clock.now() + target.policy.overlap, failures=0, held=False).happened
+    assert "stays good" not in over.said.detail
+
+
+async def test_an_old_one_that_somebody_has_switched_off_is_not_said_to_stay_good() -> None:
+    small = SmallWorld()
+    target = small.settled(age=100)
+    await carry_on(target, small.world)
+    with small.okta.by("admin") as okta:
+        await okta.deactivate_secret(target.app_id, small.okta.held()[0].id)
+
+    outcome = await carry_on(target, small.world)
+    (happened,) = sight_of(outcome, small.clock.now(), failures=0, held=False).happened
+
+    assert happened.kind is Kind.ROTATED
+    assert "stays good" not in happened.said.detail
 
 
 async def test_a_pass_that_was_killed_right_after_the_rotation_is_made_up_for() -> None:
@@ -197,7 +213,8 @@ class Post:
 
     def __init__(self, count: int = 1) -> None:
         self.clock = ManualClock()
-        self.outbox = FakeState(self.clock).member("one", {}).outbox
+        self.state = FakeState(self.clock)
+        self.outbox = self.state.member("one", {}).outbox
         self.count = count
 
     async def fill(self) -> None:
@@ -215,6 +232,23 @@ async def test_what_is_in_the_box_goes_out_one_by_one() -> None:
 
     assert [bool(await post.deliver(way)) for _ in range(3)] == [True, True, False]
     assert [message.document["subject"] for message in way.sent] == ["t0", "t1"]
+
+
+async def test_what_somebody_is_sending_nobody_else_takes_while_that_may_last() -> None:
+    post, another = Post(), Way()
+    await post.fill()
+
+    class Slow(Way):
+        async def send(self, message: Message) -> None:
+            post.clock.advance(WITHIN)
+            other = post.state.member("two", {}).outbox
+            assert await deliver(other, "ops", another, post.clock, at_most=20, within=WITHIN) is None
+            await super().send(message)
+
+    way = Slow()
+    await post.deliver(way)
+
+    assert (len(way.sent), another.sent) == (1, [])
 
 
 async def test_what_is_too_much_goes_out_as_a_digest() -> None:
@@ -256,6 +290,22 @@ async def test_after_a_day_it_is_given_up_and_the_next_one_follows() -> None:
     assert sent
     assert (lost.lost, [notice.subject.name for notice in lost.batch.notices]) == (True, ["t0"])
     assert way.sent
+
+
+async def test_a_digest_is_not_given_up_while_there_is_a_young_one_in_it() -> None:
+    post, way = Post(2), Way()
+    await post.fill()
+    post.clock.advance(DAY + timedelta(hours=1))
+    post.count = 6
+    await post.fill()
+    await post.deliver(way, at_most=2)
+    way.errors.append(UnavailableError("away"))
+
+    found = await post.deliver(way, at_most=2)
+
+    assert found
+    ages = {post.clock.now() - notice.at for notice in found.batch.notices}
+    assert (found.lost, ages) == (False, {timedelta(0), DAY + timedelta(hours=1)})
 
 
 async def test_a_message_that_is_refused_by_itself_stands_in_nobody_s_way() -> None:

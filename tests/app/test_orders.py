@@ -149,6 +149,12 @@ async def test_in_the_middle_of_a_rotation_everything_but_the_pause_is_kept(smal
     assert small.current(target) == before.value.reveal()
 
 
+async def test_a_reason_may_be_of_so_many_characters(small: SmallWorld) -> None:
+    done = await pause(small.settled(), alice(small), reason="x" * 200)
+
+    assert done.now == words(small, "x" * 200)
+
+
 @pytest.mark.parametrize("reason", ["x" * 201, "two\nlines", "a \x1b[31m colour"], ids=["long", "lines", "steering"])
 async def test_a_reason_that_is_no_short_line_is_refused(small: SmallWorld, reason: str) -> None:
     target = small.settled()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
+from rotator.adapters.no_state import OpenGate
 from rotator.app.plans import Planned, carry_out, weigh
 from rotator.app.reconcile import ONE_PASS, Patience, reconcile
 from rotator.core.actions import LOOKS, Rest, Waiting
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from rotator.app.plans import Weighed
     from rotator.app.rotate import Outcome
+    from rotator.core.admission import Admission, Wish
     from rotator.core.model import Target
 
 DAY = timedelta(days=1)
@@ -53,6 +55,7 @@ async def applied(small: SmallWorld, plan: Planned) -> Outcome:
     now = small.clock.now()
     found = await weighed(small, plan, now)
     assert found.judged.standing is Standing.HOLDS
+    assert (found.goes_on, found.refused) == (True, False)
     (outcome,) = await carry_out([found], small.of, patience=ONE_PASS)
     return outcome
 
@@ -88,6 +91,33 @@ async def test_whoever_holds_the_target_is_not_disturbed(small: SmallWorld) -> N
     assert did(outcome) == []
 
 
+async def test_what_is_planned_is_begun_as_a_person_who_names_it_would(small: SmallWorld) -> None:
+    class Asked(OpenGate):
+        told: ClassVar[list[bool]] = []
+
+        async def ask(self, wish: Wish) -> Admission:
+            self.told.append(wish.told)
+            return await super().ask(wish)
+
+    target = small.settled(age=91)
+    plan = await planned(small, target)
+    small.world = replace(small.world, gate=Asked())
+
+    await applied(small, plan)
+
+    assert Asked.told == [True]
+    Asked.told.clear()
+
+
+async def test_where_nothing_is_to_be_done_nothing_is_weighed(small: SmallWorld) -> None:
+    due, young = small.settled(age=91), small.target("young", app_id="0oa2")
+    plan = [Planned(young, None, {}), await planned(small, due)]
+
+    found = await weigh(plan, small.of, written_at=small.clock.now())
+
+    assert [each.planned.target.name for each in found] == ["billing"]
+
+
 async def test_a_plan_that_begins_no_rotation_lets_none_begin(small: SmallWorld) -> None:
     target = small.settled(age=91)
     await applied(small, await planned(small, target))
@@ -117,6 +147,7 @@ async def test_what_waits_for_its_window_is_not_over(small: SmallWorld) -> None:
     found = await weighed(small, moved, small.clock.now())
 
     assert found.judged.standing is Standing.CHANGED
+    assert (found.goes_on, found.refused) == (False, True)
     assert "it waits now for maintenance window: expired" in found.judged.differences
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,12 +16,15 @@ from rotator.app.rollback import RolledBack, rollback
 from rotator.app.rotate import carry_on
 from rotator.core.actions import Rest, Waiting
 from rotator.core.model import Destination, KvPath, OrderMode, SecretStatus
-from rotator.errors import RefusedError, UnavailableError, UnknownOutcomeError
+from rotator.errors import BusyError, RefusedError, UnavailableError, UnknownOutcomeError
 from tests.app.small_world import OLD, SmallWorld
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from rotator.core.actions import Ending
-    from rotator.core.model import Target
+    from rotator.core.history import Deed, Ended
+    from rotator.core.model import SecretId, Target
     from rotator.errors import RotatorError
 
 
@@ -96,6 +100,32 @@ async def test_one_that_we_switched_off_is_switched_on_again_first(small: SmallW
     assert small.okta.accepts(OLD)
 
 
+async def test_one_that_was_switched_on_again_is_proven_before_it_is_written(small: SmallWorld) -> None:
+    target = await rotated(small)
+    await later(small, target, 8)
+    new = small.current(target)
+    small.okta.server_answers = False
+
+    with pytest.raises(RefusedError, match="is not proven to work") as caught:
+        await back(small, target)
+
+    assert "The target stays paused" in caught.value.hint
+    assert (small.current(target), caught.value.code) == (new, "refused")
+    small.okta.server_answers = True
+    await back(small, target)
+    assert small.current(target) == OLD
+
+
+async def test_the_one_that_is_gone_back_from_is_named_as_the_old_one(small: SmallWorld) -> None:
+    target = await rotated(small)
+    new = small.fields(target)["client_secret_id"]
+
+    done = await back(small, target)
+
+    assert (done.instead_of, small.fields(target)["retiring_secret_id"]) == (new, new)
+    assert small.fields(target)["client_secret_id"] == done.secret != new
+
+
 async def test_one_that_an_admin_switched_off_stays_off(small: SmallWorld) -> None:
     target = await rotated(small)
     (old,) = [held.id for held in small.okta.held(target.app_id) if held.value.reveal() == OLD]
@@ -119,7 +149,9 @@ async def test_one_that_does_not_work_is_not_written(small: SmallWorld) -> None:
     target = await rotated(small)
     small.okta.server_answers = False
 
-    assert (await refusal(small, target)).code == "refused"
+    refused = await refusal(small, target)
+
+    assert (refused.code, refused.hint) == ("refused", "Nothing was written.")
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["not applied", "applied"])
@@ -173,3 +205,74 @@ async def test_every_path_of_the_target_goes_back(small: SmallWorld) -> None:
     found = await small.kv.read(second.path)
     assert found is not None
     assert found.fields.reveal()["client_secret"] == OLD
+
+
+async def test_what_is_blocked_is_not_paused(small: SmallWorld) -> None:
+    target = await rotated(small)
+    small.change_app(status="INACTIVE")
+
+    assert (await refusal(small, target)).code == "blocked"
+
+
+# --- evidence ---------------------------------------------------------------------------------------------------
+
+
+class Written:
+    """A journal that remembers."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str, SecretId | None]] = []
+
+    async def begins(self, deed: Deed) -> int:
+        self.rows.append((deed.step, "begins", deed.secret))
+        return len(self.rows)
+
+    async def ended(
+        self, number: int | None, deed: Deed, how: Ended, detail: str, *, request_id: str | None = None
+    ) -> None:
+        self.rows.append((deed.step, how.value, deed.secret))
+
+
+async def test_each_step_and_the_proof_are_written_down_and_told(small: SmallWorld) -> None:
+    target, journal = await rotated(small), Written()
+    await later(small, target, 8)
+    old = next(held.id for held in small.okta.held(target.app_id) if held.value.reveal() == OLD)
+    begun, ended = len(small.told.begun), len(small.told.ended)
+    small.world = replace(small.world, journal=journal)
+
+    await back(small, target)
+
+    steps = ["Rollback", "Activate", "Promote"]
+    rows = [(step, how, old) for step in steps for how in ("begins", "done")]
+    assert journal.rows == [*rows, ("Verify", "done", old)]
+    assert (small.told.begun[begun:], small.told.ended[ended:]) == (steps, steps)
+    await back(small, target)
+    assert len(journal.rows) == len(rows) + 1, "a second call writes nothing down"
+
+
+class Slipping:
+    """Leases that are lost after some time."""
+
+    def __init__(self, confirms: int) -> None:
+        self.confirms = confirms
+
+    @asynccontextmanager
+    async def hold(self, _: Target) -> AsyncIterator[Slipping]:
+        yield self
+
+    async def confirm(self, outlives: timedelta) -> None:
+        self.confirms -= 1
+        if self.confirms < 0:
+            raise BusyError(f"lost, {outlives} before it had to last")
+
+
+@pytest.mark.parametrize(("confirms", "written"), [(0, []), (1, ["pause"]), (2, ["pause", "value"])], ids=str)
+async def test_nothing_is_written_without_the_lease(small: SmallWorld, confirms: int, written: list[str]) -> None:
+    target = await rotated(small)
+    small.world = replace(small.world, leases=Slipping(confirms))
+
+    with contextlib.suppress(BusyError):
+        await back(small, target)
+
+    record, _ = await read_record(small.kv, target.staging)
+    assert ["pause"] * (record.paused is not None) + ["value"] * (small.current(target) == OLD) == written

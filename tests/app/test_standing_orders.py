@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.app.observe import read_record
 from rotator.app.orders import approve, reclaim, retire
 from rotator.app.rotate import carry_on
 from rotator.core.actions import Rest, Waiting
 from rotator.core.model import Mode, OrderMode
 from rotator.core.secret_value import SecretValue
 from rotator.core.usage import Usage
-from rotator.errors import RefusedError
+from rotator.errors import RefusedError, UnavailableError
 from tests.app.small_world import AUTO, OLD, OTHER, SmallWorld
 
 if TYPE_CHECKING:
@@ -74,12 +75,31 @@ async def test_one_approval_is_for_one_rotation(small: SmallWorld) -> None:
     await approve(target, small.world, sleep=small.sleep)
     await carry_on(target, small.world)
     new = small.current(target)
+    record, _ = await read_record(small.kv, target.staging)
+    assert record.approved is None
     for _ in range(4):
         small.clock.advance(timedelta(days=30))
         await carry_on(target, small.world)
 
     assert await waits_for(small, target) is Waiting.APPROVAL
     assert small.current(target) == new
+
+
+async def test_an_approval_outlives_a_value_that_came_to_nothing(small: SmallWorld) -> None:
+    target = expired(small)
+    await approve(target, small.world, sleep=small.sleep)
+    small.okta.server_answers = False
+    await carry_on(target, small.world)
+    (candidate,) = [held.id for held in small.okta.held() if held.value.reveal() != OLD]
+    with small.okta.by("admin") as okta:
+        await okta.deactivate_secret(target.app_id, candidate)
+    small.okta.server_answers = True
+    small.clock.advance(timedelta(hours=1))
+
+    await carry_on(target, small.world)
+
+    assert small.current(target) not in {OLD, None}
+    assert len(small.okta.held()) == 2
 
 
 async def test_what_is_revoked_waits_for_approval_too(small: SmallWorld) -> None:
@@ -101,6 +121,14 @@ async def test_nothing_is_approved_that_does_not_wait_for_it(small: SmallWorld) 
     target = replace(small.settled(), policy=replace(AUTO, mode=Mode.APPROVE))
 
     assert (await refused(approve(target, small.world, sleep=small.sleep))).code == "not_needed"
+
+
+async def test_an_outage_is_no_sign_that_nothing_waits_for_it(small: SmallWorld) -> None:
+    target = expired(small)
+    small.flaky_okta.fail("get_app", UnavailableError("away"))
+
+    with pytest.raises(UnavailableError, match="away"):
+        await approve(target, small.world, sleep=small.sleep)
 
 
 # --- retire -------------------------------------------------------------------------------------------------------
@@ -162,6 +190,17 @@ async def test_what_is_off_already_is_not_retired(small: SmallWorld) -> None:
 
 async def test_where_there_is_no_old_one_none_is_retired(small: SmallWorld) -> None:
     assert (await refused(retire(small.settled(), small.world, sleep=small.sleep))).code == "no_such_secret"
+
+
+async def test_one_that_is_named_is_the_old_one_or_none(small: SmallWorld) -> None:
+    target = await rotated(small)
+
+    order = retire(target, small.world, secret_id="ocs9", sleep=small.sleep)
+    assert (await refused(order)).code == "no_such_secret"
+    old = slot(small, target, OLD)
+    done = await retire(target, small.world, secret_id=old, sleep=small.sleep)
+
+    assert done.detail.startswith(f"{old} is switched off")
 
 
 async def test_the_last_one_that_works_is_not_retired(small: SmallWorld) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from rotator.core.admission import Admitted, Begun, Ledger, Limits, Wait, Wish, may_begin
+from rotator.core.admission import Admitted, Begun, Ledger, Limits, Wait, Wish, may_begin, may_begin_within
 from rotator.core.agenda import place_of
 from rotator.core.model import Policy, Reason, Wave
 from tests.core.snapshots import NOON, ago
@@ -50,7 +50,7 @@ def ledger(*rotations: Begun, fleet: int = 100, known: float = 200, released: fl
 
 
 def asked(what: Wish, known: Ledger, limits: Limits = LIMITS) -> Admitted | Wait:
-    return may_begin(what, known, limits, NOON)
+    return may_begin_within(limits, what, known, NOON)
 
 
 def waits(what: Wish, known: Ledger, limits: Limits = LIMITS) -> Wait:
@@ -185,7 +185,7 @@ def test_after_five_failures_in_a_row_routine_ones_wait_for_half_an_hour(reason:
         pytest.param([*failures(4), begun(9)], id="the last one went well"),
         pytest.param([begun(60), *failures(4)], id="the one before four went well"),
         pytest.param([begun(14), *failures(4)], id="one in their midst went well"),
-        pytest.param([begun(14.9, None) for _ in range(9)], id="of the young ones nobody knows yet"),
+        pytest.param([begun(15, None) for _ in range(9)], id="of the young ones nobody knows yet"),
     ],
 )
 def test_the_breaker_stays_closed(before: Sequence[Begun]) -> None:
@@ -385,6 +385,8 @@ def test_a_long_list_of_who_holds_it_back_is_cut() -> None:
     answer = waits(wish(WAVES), ledger(*WELL, *(begun(6, None, target=f"t{each}") for each in "abcd")))
 
     assert answer.why == "under way in the wave before it: `ta`, `tb`, `tc` …"
+    three = waits(wish(WAVES), ledger(*WELL, *(begun(6, None, target=f"t{each}") for each in "abc")))
+    assert three.why == "under way in the wave before it: `ta`, `tb`, `tc`"
 
 
 # --- which reason is told -------------------------------------------------------------------------------------
@@ -412,6 +414,7 @@ def test_what_a_clock_left_in_the_future_counts_for_nothing() -> None:
 
 def test_a_release_that_lies_in_the_future_releases_nothing() -> None:
     assert waits(wish(), ledger(*failures(5), released=-60 * 24)).breaker == "failures"
+    assert asked(wish(), ledger(*failures(5), released=-1)) == Admitted(), "another member may have written it"
 
 
 def test_the_clock_of_another_member_may_be_some_seconds_ahead() -> None:

@@ -11,7 +11,19 @@ import pytest
 from rotator.adapters.store_leases import LASTING
 from rotator.core import backoff
 from rotator.core.actions import Block, Blocked, Rest, Waiting
-from rotator.core.agenda import BUSY, LONGEST_LIMIT, SPREAD, Entry, Pace, State, is_due, next_entry, place_of
+from rotator.core.agenda import (
+    BUSY,
+    LONGEST_LIMIT,
+    SPREAD,
+    Entry,
+    Pace,
+    State,
+    digest_of,
+    digests_of,
+    is_due,
+    next_entry,
+    place_of,
+)
 from rotator.core.model import Policy
 from rotator.core.schedule import DAYS, Blackout, Window
 from rotator.errors import (
@@ -117,6 +129,22 @@ def test_what_is_paused_is_looked_at_with_the_resync() -> None:
     entry = after(Rest(None, Waiting.PAUSED, "ops"))
 
     assert (entry.state, entry.at) == (State.PAUSED, after(NOTHING).at)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "state"), [(Waiting.TURN, State.QUEUED), (Waiting.BREAKER, State.STOPPED)], ids=["queue", "breaker"]
+)
+@pytest.mark.parametrize(
+    ("until", "at"),
+    [
+        pytest.param(NOON + 10 * MINUTE, NOON + 10 * MINUTE, id="when the gate said"),
+        pytest.param(NOON - MINUTE, NOON + SECOND, id="at once if that has come"),
+        pytest.param(None, NOON + HOUR, id="within the hour where a person is waited for"),
+        pytest.param(NOON + 9 * DAY, NOON + DAY, id="no later than the furthest that is planned"),
+    ],
+)
+def test_who_is_held_back_asks_again(waiting: Waiting, state: State, until: datetime | None, at: datetime) -> None:
+    assert after(Rest(until, waiting)) == Entry(at, state)
 
 
 def test_a_rest_ends_all_failures() -> None:
@@ -231,3 +259,28 @@ def test_a_place_is_the_same_in_every_process_and_places_are_spread() -> None:
     assert place_of("billing") == pytest.approx(0.04916, abs=1e-5)
     assert all(0 <= place < 1 for place in places)
     assert 0.45 < sum(places) / 1000 < 0.55
+
+
+# --- what a target's configuration comes to -------------------------------------------------------------------
+
+
+def test_the_digest_of_a_configuration_is_the_same_in_every_process_and_of_no_other() -> None:
+    days = ["sat", "sun", "mon", "tue"]
+    same, other_way_round = (
+        replace(WINDOWED, policy=Policy(windows=(Window(frozenset(some), time(9), time(17), "UTC"),)))
+        for some in (days, days[::-1])
+    )
+    others = [
+        TARGET,
+        replace(TARGET, name="b"),
+        replace(TARGET, hooks=("one", "two")),
+        replace(TARGET, hooks=("two", "one")),
+        replace(TARGET, policy=replace(TARGET.policy, daily_cap=9)),
+        WINDOWED,
+        same,
+    ]
+
+    assert len(digest_of(TARGET)) == 16
+    assert digest_of(same) == digest_of(other_way_round)
+    assert len({digest_of(each) for each in others}) == len(others)
+    assert digests_of(others[:3]) == {"billing": digest_of(others[2]), "b": digest_of(others[1])}

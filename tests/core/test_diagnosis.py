@@ -232,6 +232,70 @@ def test_a_doubt_says_what_is_missing_and_what_would_settle_it(
     assert settle in doubt.settle
 
 
+@pytest.mark.parametrize(
+    ("changes", "settle"),
+    [
+        ({"log_refused": "403"}, "Let our role read the System Log (`okta.logs.read`, Report Administrator): 403."),
+        (
+            {"log": replace(LOG, whole=False)},
+            "The System Log does not tell: it goes back 90 days. Ask who put the value there."
+            " `vault kv metadata get -mount=kv billing/okta` tells when it was written.",
+        ),
+        (
+            {"log": replace(LOG, whole=False), "subject": replace(SUBJECT, path=None)},
+            "The System Log does not tell: it goes back 90 days. Ask who put the value there.",
+        ),
+    ],
+    ids=["a log that may not be read", "a log that does not tell", "no path"],
+)
+def test_what_would_tell_of_the_past(changes: dict[str, Any], settle: str) -> None:
+    (doubt,) = diagnose(seen(**changes)).doubts
+
+    assert doubt.settle == settle
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "mends"),
+    [
+        pytest.param({}, "`client_id` of kv/billing/okta is", "vault kv patch -mount=kv billing/okta", id="in Vault"),
+        pytest.param(
+            {"subject": replace(SUBJECT, options=(("--client-id", "0oa3example3example3"),))},
+            "--client-id is",
+            "rotator doctor",
+            id="as it was typed",
+        ),
+        pytest.param(
+            {"subject": replace(SUBJECT, path=None)}, "--client-id is", "rotator doctor", id="where there is no path"
+        ),
+    ],
+)
+def test_where_a_client_id_is_wrong_is_told(changes: dict[str, Any], where: str, mends: str) -> None:
+    typed = replace(ASKED, client_id="0oa3example3example3")
+
+    (found, *_) = diagnose(seen(UNKNOWN, asked=typed, **changes)).findings
+
+    assert found.cause is Cause.WRONG_CLIENT_ID
+    assert found.evidence == f"{where} 0oa3example3example3; the client id of {CLIENT} is {CLIENT}"
+    assert found.command.startswith(mends)
+    assert CLIENT in found.command
+
+
+@pytest.mark.parametrize(
+    ("client_id", "shown"),
+    [
+        ("0oa3example3example3", "0oa3example3example3"),
+        (" 0oa3example3example3\n", "0oa3example3example3 with white space around it"),
+        ("  ", "nobody"),
+        (VALUE.reveal(), "one that does not look like a client id, and is not shown"),
+    ],
+    ids=["plain", "spaces", "empty", "none"],
+)
+def test_a_client_id_is_shown_as_far_as_it_may_be(client_id: str, shown: str) -> None:
+    (found, *_) = diagnose(seen(UNKNOWN, asked=replace(ASKED, client_id=client_id))).findings
+
+    assert f"is {shown}; the client id" in found.evidence
+
+
 def test_what_a_value_looks_like_is_likeliest() -> None:
     assert possible(diagnose(outside(shape=Shape(quoted=True))))[0] is Cause.QUOTES
     assert possible(diagnose(outside(shape=Shape(edges=True))))[0] is Cause.SPACES
@@ -642,6 +706,32 @@ def test_what_can_be_said_of_a_value(text: str, claim: str) -> None:
         pytest.param(Answer(302), Sign.NOT_OKTA, id="a redirect"),
         pytest.param(Answer(lost="closed"), Sign.SILENT, id="nothing"),
         pytest.param(Answer(None, "E0000047"), Sign.LIMIT, id="a body without its status"),
+        pytest.param(Answer(499, "invalid_client"), Sign.VAGUE, id="no failure of the server"),
+        pytest.param(Answer(400, description="API Rate Limit exceeded"), Sign.LIMIT, id="a limit by its words"),
+        pytest.param(Answer(299), Sign.OTHER, id="no redirect yet"),
+        pytest.param(Answer(300), Sign.NOT_OKTA, id="the first of the redirects"),
+        pytest.param(Answer(399), Sign.NOT_OKTA, id="the last of them"),
+        pytest.param(Answer(400), Sign.OTHER, id="no redirect any more"),
+        pytest.param(Answer(200), Sign.NOT_OKTA, id="json of somebody else's"),
+        pytest.param(Answer(404), Sign.NOT_OKTA, id="and a 404 of theirs"),
+        pytest.param(Answer(200, introspected=True), Sign.AUTHENTICATED, id="an introspection"),
+        pytest.param(Answer(401, "access_denied", "outside the Network Zone"), Sign.ZONE, id="a zone by its words"),
+        pytest.param(
+            Answer(400, "unsupported_grant_type", "Use a Custom Authorization Server."),
+            Sign.ORG_SERVER,
+            id="org server",
+        ),
+        pytest.param(Answer(400, "unsupported_grant_type", "Not this one."), Sign.GRANT, id="a grant"),
+        pytest.param(
+            Answer(400, "unauthorized_client", "Use a Custom Authorization Server."), Sign.GRANT, id="a client's grant"
+        ),
+        pytest.param(
+            Answer(400, "invalid_request", "Cannot supply multiple client credentials."),
+            Sign.TWO_METHODS,
+            id="two ways",
+        ),
+        pytest.param(Answer(400, "invalid_request", "Nope"), Sign.OTHER, id="a request in other words"),
+        pytest.param(Answer(400, "teapot"), Sign.OTHER, id="an error that nobody knows"),
     ],
 )
 def test_what_an_answer_says(answer: Answer, sign: Sign) -> None:

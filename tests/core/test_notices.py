@@ -236,7 +236,11 @@ def test_a_single_notice_says_what_why_and_what_to_do() -> None:
         f"(org acme, app 0oa1, since {NOON:%Y-%m-%d %H:%M} UTC)",
     ]
     assert message.mood == "failure"
-    assert message.document.items() >= {"version": 1, "kind": "blocked", "target": "billing", "of": None}.items()
+    known = {"version": 1, "kind": "blocked", "target": "billing", "of": None}
+    assert message.document.items() >= known.items()
+    for policy, told in (("prod", "prod"), ("", None)):
+        one = notice(subject=replace(notice().subject, policy=policy))
+        assert message_of([one], NOON).document["policy"] == told
 
 
 def test_a_digest_counts_and_lists() -> None:
@@ -257,9 +261,10 @@ def test_a_large_digest_is_cut_for_people_and_whole_for_programs() -> None:
 
 
 def test_what_is_very_long_is_cut() -> None:
-    message = message_of([notice(detail="x" * 5000)], NOON)
+    cut, whole = (message_of([notice(detail="x" * length)], NOON).document["detail"] for length in (5000, LONGEST))
 
-    assert len(message.document["detail"]) == LONGEST
+    assert (len(cut), cut[-1]) == (LONGEST, "…")
+    assert whole == "x" * LONGEST
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -90,6 +90,11 @@ MISSED = Evidence(failing=(user(0.1),))
             AskUsage(old(), NEW, LEFT),
             id="what the log said some time ago is asked again",
         ),
+        pytest.param(
+            leaving(replace(QUIET, asked_at=NOON - timedelta(minutes=10))),
+            Deactivate(OLD, "overlap over"),
+            id="what it said ten minutes ago still counts",
+        ),
         pytest.param(leaving(USED, policy=OFF), Deactivate(OLD, "overlap over"), id="off: nor is it heard"),
         pytest.param(
             leaving(USED),
@@ -102,6 +107,21 @@ MISSED = Evidence(failing=(user(0.1),))
             leaving(DOUBTED, policy=REQUIRED),
             Rest(NOON + timedelta(minutes=2), Waiting.EVIDENCE, "ocsA: the log is late"),
             id="required: doubt is waited out",
+        ),
+        pytest.param(
+            leaving(replace(DOUBTED, users=(user(7),)), policy=REQUIRED),
+            Rest(NOON + timedelta(minutes=2), Waiting.EVIDENCE, "ocsA: the log is late"),
+            id="required: once a sighting is as old as the overlap it is doubt that holds it",
+        ),
+        pytest.param(
+            leaving(replace(DOUBTED, tries=7), policy=REQUIRED),
+            Rest(NOON + timedelta(hours=1), Waiting.EVIDENCE, "ocsA: the log is late"),
+            id="required: more and more seldom",
+        ),
+        pytest.param(
+            leaving(replace(DOUBTED, tries=8), policy=REQUIRED),
+            Rest(NOON + timedelta(days=1), Waiting.EVIDENCE, "ocsA: the log is late"),
+            id="required: after some looks once a day",
         ),
         pytest.param(
             leaving(replace(DOUBTED, tries=30), policy=REQUIRED),
@@ -210,6 +230,30 @@ def test_an_active_one(given: Snapshot, then: Action) -> None:
             Rest(NOON + timedelta(minutes=2), Waiting.EVIDENCE, "ocsA: the log is late"),
             id="required: quiet has to be proven",
         ),
+        pytest.param(
+            leaving(None, it=old(active=False, changed=3), policy=REQUIRED, proven=False),
+            Verify(B, "current"),
+            id="required: by a request of our own, once the soak is over",
+        ),
+        pytest.param(
+            leaving(
+                DOUBTED,
+                it=old(active=False, changed=3),
+                policy=REQUIRED,
+                staging=closed(A, B, remove=Removal(OLD, ago(100), ago(4))),
+            ),
+            Delete(OLD, "soak over"),
+            id="required: not for a person who has decided",
+        ),
+        pytest.param(
+            leaving(
+                QUIET,
+                it=old(active=False, changed=3),
+                staging=closed(A, B, remove=Removal(OLD, ago(100), ago(4), compromised=True)),
+            ),
+            Delete(OLD, "soak over"),
+            id="a compromised one goes as well",
+        ),
     ],
 )  # fmt: skip
 def test_one_that_is_switched_off(given: Snapshot, then: Action) -> None:
@@ -256,6 +300,20 @@ def test_a_hook_that_fails_holds_up_what_waits_for_it(mode: OrderMode, then: Wai
 
     assert (found.waiting if isinstance(found, Rest) else None) == then
     assert isinstance(found, Rest if then else Stage)
+
+
+@pytest.mark.parametrize(("tries", "seconds"), [(1, 1), (3, 4), (6, 60)])
+def test_a_hook_that_fails_is_tried_again_more_and_more_seldom(tries: int, seconds: int) -> None:
+    given = seen(
+        secret(B),
+        vault=consumer(version(1, B)),
+        staging=closed(B, hooks=HooksDue(RotationId("r1"), ("restart",))),
+        hooks_failed={"restart": HookTry("exit code 1", tries)},
+    )
+
+    found = next_action(replace(given, target=replace(given.target, hooks=("restart",))), NOON)
+
+    assert found == Rest(NOON + timedelta(seconds=seconds), Waiting.HOOK, "restart: exit code 1")
 
 
 def test_a_compromised_one_is_switched_off_whatever_lies_at_another_path() -> None:

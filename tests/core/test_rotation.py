@@ -769,6 +769,54 @@ def minutes(count: float) -> timedelta:
             "row 3, F10: a deleted path is not resurrected",
         ),
         case(
+            seen(
+                OLD_A,
+                secret(B, name="ocs1", active=False),
+                secret(B, name="ocs2"),
+                vault=consumer(V1A),
+                staging=staged(B, base=V1A),
+                proofs={B: ISSUED},
+            ),
+            Promote(secret(B, name="ocs2")),
+            "row 9b, F16: of two secrets with the candidate's value the active one is promoted",
+        ),
+        case(
+            seen(secret(A), vault=consumer(version(1, A), by_hand(2, None))),
+            Blocked(
+                Block.UNKNOWN_VALUE,
+                "the latest version of kv/billing/okta holds no `client_secret`",
+                "Roll the path back, or have a secret written with `rotator adopt`.",
+            ),
+            "row 11c: a path that lost its secret is no new one, and a person decides",
+        ),
+        case(
+            seen(
+                secret(A, age=100),
+                secret(B, age=89),
+                vault=consumer(V1A, version(2, B, age=0.5, retiring="ocsA")),
+            ),
+            Rest(ago(89) + timedelta(days=90), Waiting.NEXT_ROTATION),
+            "row 16: of an overlap and the next rotation the earlier one is waited for",
+        ),
+        case(
+            replace(seen(OLD_A, vault=consumer(V1A)), clock_ahead=timedelta(hours=2)),
+            Blocked(
+                Block.CLOCK,
+                "our clock is 2 hours ahead of Okta's",
+                "Set the clock of this machine; it goes on by itself then.",
+            ),
+            "row 1b: two hours are too many",
+        ),
+        case(
+            replace(seen(OLD_A, vault=consumer(V1A)), clock_ahead=timedelta(hours=36)),
+            Blocked(
+                Block.CLOCK,
+                "our clock is 36 hours ahead of Okta's",
+                "Set the clock of this machine; it goes on by itself then.",
+            ),
+            "row 1b: up to two days are told in hours",
+        ),
+        case(
             seen(OLD_A, vault=Consumer(), staging=closed(A, base=4)),
             Blocked(
                 Block.PATH_RESET,
@@ -830,3 +878,21 @@ def test_a_record_that_cannot_be_read_blocks() -> None:
 
     assert isinstance(found, Blocked)
     assert found.block is Block.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("hidden", "differs", "by_its_hash"),
+    [
+        pytest.param(True, True, True, id="one of two is hidden, and hashes say nothing"),
+        pytest.param(True, False, False, id="hashes would tell"),
+        pytest.param(False, True, False, id="both are shown"),
+    ],
+)
+def test_what_to_do_about_a_value_that_works_and_is_not_found(hidden: bool, differs: bool, by_its_hash: bool) -> None:
+    given = seen(secret(B), secret(F, hidden=hidden), vault=consumer(V1A), proofs={A: ISSUED})
+
+    found = next_action(replace(given, target=replace(given.target, hash_differs=differs)), NOON)
+
+    assert isinstance(found, Blocked)
+    assert found.block is Block.CANNOT_MATCH
+    assert found.hint.startswith("Let our role view client secrets" if by_its_hash else "Check that the path")

@@ -247,6 +247,12 @@ def test_a_promotion_in_doubt_has_not_happened_if_the_candidate_was_discarded() 
     assert (told.promoted_at, told.state) == (None, "discarded")
 
 
+def test_a_closing_that_came_to_nothing_tells_nothing_of_a_promotion_in_doubt() -> None:
+    told = staged().act("Promote", "unknown").act("CloseStaging", "not done").one()
+
+    assert told.promoted_at is None
+
+
 def test_a_promotion_that_was_done_again_counts_from_the_one_that_was_done() -> None:
     audit = staged().act("Promote", "unknown").act("Promote")
 

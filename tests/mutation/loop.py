@@ -1,11 +1,13 @@
 """pytest as the judge: run all tests once to see which reach what, then fork for each mutant and run those.
 
-* A mutant is killed if one test fails, or if the tests do not end in several times their time.
+* A mutant is killed if one test fails, or does not end in several times its time; by its own clocks, so that nobody
+  has to look after it.
 * Tests that take long come last, and one alone may take no longer than `LONGEST`.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -16,16 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 from _pytest.runner import runtestprotocol
 
-from tests.mutation.swap import functions, swap
+from tests.mutation.swap import held, swap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import FrameType
 
     import pytest
 
     from tests.mutation.mutants import Mutant
+    from tests.mutation.swap import Held
 
 LONGEST = 4.0  # seconds of CPU of one test, traced
 MEMORY = 4 << 30
@@ -59,9 +62,10 @@ class Loop:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Judge until all are judged or the time is over."""
         reach = self._look(session.items)
-        known = functions(self._root / "rotator")
+        known = held(self._root / "rotator")
+        gc.freeze()  # else each process walks through all that was there before it, and copies it
         ends = time.monotonic() + self._seconds
-        running: dict[int, tuple[Mutant, float]] = {}
+        running: dict[int, Mutant] = {}
         waiting = iter(self._mutants)
         while True:
             while len(running) < self._processes and time.monotonic() < ends and (one := next(waiting, None)):
@@ -86,33 +90,27 @@ class Loop:
                     reach.tests.setdefault((os.path.relpath(file, self._root), line), []).append(item)
         return reach
 
-    def _begin(self, one: Mutant, reach: Reach, known: Any, running: dict[int, tuple[Mutant, float]]) -> None:
+    def _begin(self, one: Mutant, reach: Reach, known: Held, running: dict[int, Mutant]) -> None:
         items = reach.of(one)
         if not items:
             self.verdicts[one] = UNREACHED
             return
-        limit = 5 + int(3 * sum(reach.took[item.nodeid] for item in items))
         pid = os.fork()
         if pid == 0:
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
-            _judge(lambda: swap(self._root / one.file, one, known), items)
-        running[pid] = one, time.monotonic() + 20 * limit  # for one that waits for ever; others have the machine too
+            _judge(lambda: swap(self._root / one.file, one, known), items, reach.took)
+        running[pid] = one
 
-    def _collect(self, running: dict[int, tuple[Mutant, float]]) -> None:
-        """Take in who has ended, and end who takes too long."""
-        for pid, (mutant, until) in list(running.items()):
+    def _collect(self, running: dict[int, Mutant]) -> None:
+        """Take in who has ended."""
+        for pid, mutant in list(running.items()):
             ended, status = os.waitpid(pid, os.WNOHANG)
-            if not ended and time.monotonic() < until:
-                continue
-            if not ended:
-                os.kill(pid, signal.SIGKILL)
-                _, status = os.waitpid(pid, 0)
-            del running[pid]
-            self.verdicts[mutant] = _CODES.get(os.waitstatus_to_exitcode(status), KILLED)
+            if ended:
+                del running[pid]
+                self.verdicts[mutant] = _CODES.get(os.waitstatus_to_exitcode(status), KILLED)
         time.sleep(0.002)
 
 
-def _judge(change: Callable[[], bool], items: Sequence[pytest.Item]) -> None:
+def _judge(change: Callable[[], bool], items: Sequence[pytest.Item], took: Mapping[str, float]) -> None:
     """In a process of its own: change, run the tests, say how it went by the exit code."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
@@ -122,13 +120,16 @@ def _judge(change: Callable[[], bool], items: Sequence[pytest.Item]) -> None:
     try:
         code = 0 if change() else 3
         if code == 0:
-            code = int(_any_fails(items))
+            code = int(_any_fails(items, took))
     finally:
         os._exit(code)
 
 
-def _any_fails(items: Sequence[pytest.Item]) -> bool:
+def _any_fails(items: Sequence[pytest.Item], took: Mapping[str, float]) -> bool:
     for item, following in zip(items, [*items[1:], None], strict=True):
+        limit = 2 + 2 * took[item.nodeid]
+        signal.setitimer(signal.ITIMER_PROF, limit)  # either of them ends the process
+        signal.setitimer(signal.ITIMER_REAL, 20 * limit)  # for one that waits for ever; others have the machine too
         if any(report.failed for report in runtestprotocol(item, nextitem=following, log=False)):
             return True
     return False

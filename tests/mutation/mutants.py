@@ -1,7 +1,7 @@
 """The mutants of a module: one small change each, inside a function, where a test may notice it.
 
-Not changed: what is only said (strings, docstrings), what only types see, assertions, which hold whatever happens, and
-what runs once when the module is imported.
+Not changed: what is only said (strings, docstrings), what only types see, assertions, which hold whatever happens
+(`assert_never` and `strict` of a zip are such), and what runs once when the module is imported.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _inside(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[
 
 
 def _changes(node: ast.AST, statement: int) -> Iterator[tuple[int, ast.AST, ast.AST | None]]:
-    if isinstance(node, _UNTOUCHED):
+    if isinstance(node, _UNTOUCHED) or (isinstance(node, ast.keyword) and node.arg == "strict"):
         return
     statement = node.lineno if isinstance(node, ast.stmt) else statement
     for was, became in (*_of_expression(node), *_of_statement(node)):
@@ -146,7 +146,7 @@ def _of_statement(node: ast.AST) -> Iterator[Change]:
     match node:
         case ast.If(test=test) | ast.While(test=test) if not isinstance(test, ast.Compare | ast.UnaryOp):
             yield test, _negated(test)
-        case ast.Expr(value=ast.Constant()):
+        case ast.Expr(value=ast.Constant() | ast.Call(func=ast.Name("assert_never"))):
             return
         case ast.Expr() | ast.AugAssign() | ast.Raise() | ast.Continue() | ast.Break():
             yield node, None

@@ -46,6 +46,8 @@ def of(text: str, folder: Path) -> list[tuple[str, str]]:
         ("return None", []),
         ('"""What it is."""', []),
         ("assert a < b", []),
+        ("assert_never(a)", []),
+        ("a = zip(b, c, strict=True)", []),
         ('a = "text"', []),
         ("a: int = 3", []),
     ],
