@@ -33,13 +33,14 @@ if TYPE_CHECKING:
     from rotator.adapters.okta_connection import OktaConnection, OktaWay
     from rotator.adapters.okta_http import Outside
     from rotator.adapters.okta_log import OktaSystemLog
+    from rotator.adapters.okta_session import OktaSession
     from rotator.adapters.vault_connection import Auth, VaultConnection
     from rotator.adapters.vault_kv import VaultKv
     from rotator.app.discover import Registry
     from rotator.app.doctor import Clinic, OrgSide
     from rotator.app.preflight import OrgWay, VaultWay, Ways
     from rotator.core.model import Target
-    from rotator.ports import ClientLog, Clock, Engine, Leases, OktaAdmin, OwnPlace, Progress, Roster, TokenEndpoint
+    from rotator.ports import Clock, Engine, Leases, OktaAdmin, OwnPlace, Progress, Roster, TokenEndpoint
     from rotator.settings import Org, Settings, Vault
     from rotator.wiring_state import State
 
@@ -54,9 +55,8 @@ class _OrgPorts:
 
     okta: OktaAdmin
     log: OktaSystemLog
-    usage: ClientLog
     tokens: TokenEndpoint
-    way: OrgWay
+    session: OktaSession
     close: tuple[Close, ...]
 
     async def aclose(self) -> None:
@@ -125,13 +125,15 @@ class Worlds:
     def registry(self, alias: str) -> Registry:
         """Return the ports for the inventory of an org; `ConfigError` if it cannot even be tried."""
         from rotator.adapters.notebook import FileNotebook
+        from rotator.adapters.okta_access import OktaOwnAccess
+        from rotator.adapters.okta_last_use import OktaClientLog
         from rotator.app.discover import Registry
         from rotator.settings.places import inventory_directory
 
         org, ports = self._settings.orgs[alias], self._org(alias)
         notebook = FileNotebook(inventory_directory(), urlsplit(org.url).netloc)
-        window = ports.way.access.window
-        return Registry(org.host, ports.okta, ports.usage, notebook, window, self.clock)
+        usage, window = OktaClientLog(ports.session), OktaOwnAccess(ports.session).window
+        return Registry(org.host, ports.okta, usage, notebook, window, self.clock)
 
     def ways(self) -> Ways:
         """Return how the pre-flight reaches what it looks at: over the connections that everything else uses."""
@@ -140,7 +142,7 @@ class Worlds:
         places: list[OwnPlace] = [file_leases(self._settings, self._leases_in)]
         if self._settings.state.made:
             places.append(StatePlace(self._settings.state, self.state))
-        return Ways(lambda alias: self._org(alias).way, self._vault_way, tuple(places), self.clock)
+        return Ways(self._org_way, self._vault_way, tuple(places), self.clock)
 
     def clinic(self, target: Target | None = None) -> Clinic:
         """Return the ports for an examination of a target's client, or of one that is no target's."""
@@ -224,6 +226,19 @@ class Worlds:
             self._vaults[alias] = self._open_vault(self._settings.vaults[alias])
         return self._vaults[alias]
 
+    def _org_way(self, alias: str) -> OrgWay:
+        from rotator.adapters.handshake import TlsHandshake
+        from rotator.adapters.okta_access import OktaOwnAccess
+        from rotator.app.preflight import OrgWay
+
+        org, ports = self._settings.orgs[alias], self._org(alias)
+        access, connection = OktaOwnAccess(ports.session), ports.session.connection
+        handshakes = TlsHandshake(
+            connection.org_url, connection.trust, proxy=connection.proxy, answer_within=connection.answer_within
+        )
+        signs = isinstance(org.auth, PrivateKeyJwtAuth)
+        return OrgWay(access, ports.okta, ports.log, handshakes, org.rate_share, signs, org.propagation, org.certified)
+
     def _vault_way(self, alias: str) -> VaultWay:
         from rotator.adapters.handshake import TlsHandshake
         from rotator.app.preflight import VaultWay
@@ -236,28 +251,18 @@ class Worlds:
         return VaultWay(kv.access, kv, handshakes, given=isinstance(auth, TokenAuth), once=once)
 
     def _open_org(self, org: Org) -> _OrgPorts:
-        from rotator.adapters.handshake import TlsHandshake
-        from rotator.adapters.okta_access import OktaOwnAccess
         from rotator.adapters.okta_admin import OktaSdkAdmin
-        from rotator.adapters.okta_last_use import OktaClientLog
         from rotator.adapters.okta_log import OktaSystemLog
         from rotator.adapters.okta_pace import OktaPace
         from rotator.adapters.okta_session import OktaSession
         from rotator.adapters.okta_tokens import OktaTokenEndpoint
-        from rotator.app.preflight import OrgWay
 
         connection = okta_connection(org)
         pace = OktaPace(connection.host, self.clock, shares=org.rate_share, sleep=self._sleep)
         session = OktaSession(connection, self.clock, pace=pace)
         tokens = OktaTokenEndpoint(connection, self.clock, pace=pace)
         admin, log = OktaSdkAdmin(session), OktaSystemLog(session)
-        handshakes = TlsHandshake(
-            connection.org_url, connection.trust, proxy=connection.proxy, answer_within=connection.answer_within
-        )
-        signs = isinstance(org.auth, PrivateKeyJwtAuth)
-        access, known = OktaOwnAccess(session), org.certified
-        way = OrgWay(access, admin, log, handshakes, org.rate_share, signs, org.propagation, known)
-        ports = _OrgPorts(admin, log, OktaClientLog(session), tokens, way, (session.aclose, tokens.aclose))
+        ports = _OrgPorts(admin, log, tokens, session, (session.aclose, tokens.aclose))
         self._closing.push_async_callback(ports.aclose)
         return ports
 

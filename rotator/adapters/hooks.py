@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import re
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rotator.adapters.hook_command import Ended, run_command
-from rotator.adapters.webhook import Way, post
 from rotator.core.hooks import HookResult
 from rotator.errors import RotatorError
 from rotator.printable import printable
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
+    from rotator.adapters.webhook import Way
     from rotator.core.hooks import Occasion
     from rotator.core.secret_value import SecretValue
     from rotator.ports import Clock
@@ -50,7 +50,7 @@ class Webhook:
 
     url: Callable[[], SecretValue]
     secret: Callable[[], SecretValue]
-    way: Way = field(default_factory=Way)
+    way: Way
 
 
 class ConfiguredHooks:
@@ -116,6 +116,8 @@ def last_line(ended: Ended, given: Iterable[str]) -> str:
 
 
 async def _post(hook: Webhook, occasion: Occasion, clock: Clock) -> HookResult:
+    from rotator.adapters.webhook import post  # noqa: PLC0415 -- of no use to whoever has only commands, or no hooks
+
     try:
         url, secret = hook.url(), hook.secret()
     except RotatorError as error:

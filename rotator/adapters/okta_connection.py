@@ -52,6 +52,7 @@ class OktaConnection:
     ca_file: Path | None = None
     proxy: str | None = field(default=None, repr=False)
     answer_within: timedelta = timedelta(seconds=30)
+    _trusted: list[ssl.SSLContext] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse an address that would send our login to the wrong place."""
@@ -69,8 +70,10 @@ class OktaConnection:
         return _origin(url) == _origin(self.org_url)
 
     def trust(self) -> ssl.SSLContext:
-        """Return the TLS settings: the org's own CA file alone, or the system's store."""
-        return _trust(self.ca_file, self.host)
+        """Return the TLS settings: the org's own CA file alone, or the system's store. Read once: that takes time."""
+        if not self._trusted:
+            self._trusted.append(_trust(self.ca_file, self.host))
+        return self._trusted[0]
 
 
 @dataclass(frozen=True, slots=True)

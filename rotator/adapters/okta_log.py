@@ -34,7 +34,6 @@ from rotator.adapters.okta_events import (
     stamp,
 )
 from rotator.core.changes import Change, Heard
-from rotator.core.diagnosis.evidence import Trace, Traces
 from rotator.core.usage import Refusals, UsageLog
 from rotator.errors import InvariantError, RefusedError, UnavailableError
 
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
 
     from rotator.adapters.okta_answers import Page
     from rotator.adapters.okta_session import OktaSession
+    from rotator.core.diagnosis.evidence import Trace, Traces
     from rotator.core.model import App, OktaSecret
     from rotator.core.secret_value import SecretValue
 
@@ -137,11 +137,15 @@ class OktaSystemLog:
         return next((published(event) for event in shown if current in hashes_of(event)), None)
 
     async def _traces(self, wanted: str, app: App, since: datetime) -> Traces:
+        from rotator.core.diagnosis.evidence import Traces  # noqa: PLC0415 -- the doctor's alone
+
         page = await self._page(_descending(wanted, since, LARGEST_PAGE))
         events = [event for event in self._listed(page.document) if isinstance(event, dict)]
         return Traces(tuple(self._trace(event, app) for event in events), whole=len(events) < LARGEST_PAGE)
 
     def _trace(self, event: dict[str, Any], app: App) -> Trace:
+        from rotator.core.diagnosis.evidence import Trace  # noqa: PLC0415 -- the doctor's alone
+
         kind, outcome, actor = str(event.get("eventType")), inner(event, "outcome"), inner(event, "actor")
         who = [name for name in (actor.get("alternateId"), actor.get("id")) if isinstance(name, str)]
         lifecycle, failed = kind.startswith(LIFECYCLE), outcome.get("result") == "FAILURE"

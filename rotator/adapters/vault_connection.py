@@ -105,23 +105,24 @@ class VaultConnection:
         if self.ca_file is not None:
             self.trust()
 
+    def authorities(self) -> str:
+        """Return the file with the authorities that are trusted: our own alone, or that of the HTTP library."""
+        if self.ca_file is not None:
+            return str(self.ca_file)
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415 -- heavy
+
+        return str(DEFAULT_CA_BUNDLE_PATH)
+
     def trust(self) -> ssl.SSLContext:
-        """Return whom the HTTP library trusts: our own CA file alone, or the authorities that come with it."""
+        """Return these authorities, and that certificates are checked."""
         try:
-            return ssl.create_default_context(cafile=self.ca_file or _authorities())
+            return ssl.create_default_context(cafile=self.authorities())
         except ssl.SSLError as unreadable:
             raise ConfigError(
                 [f"ca_file of {self.host}: {self.ca_file}: no certificate in it can be read"]
             ) from unreadable
         except OSError as missing:
             raise ConfigError([f"ca_file of {self.host}: {self.ca_file}: {missing.strerror}"]) from missing
-
-
-def _authorities() -> str:
-    """Return where the HTTP library keeps the authorities that it trusts."""
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415 -- heavy
-
-    return str(DEFAULT_CA_BUNDLE_PATH)
 
 
 def strange_segment(path: str) -> str | None:

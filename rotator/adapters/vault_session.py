@@ -1,28 +1,31 @@
-"""The HTTP session for one Vault.
+"""The HTTP session for one Vault, in the place of the one of `requests` that hvac expects.
 
+* urllib3 is asked directly: what `requests` puts around it takes as long as the exchange itself.
 * Nothing is taken from the environment: trust and proxy are always given (contracts: Vault 5.3, 5.4).
+* Redirects are not followed, no cookie is kept, bodies are bounded.
 * Repeated is only what was not processed: any request after a failed connection or a 412, a read after more.
 * A call can be cut from outside: its connection is shut down under the thread, which sends nothing after that.
 """
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from contextlib import suppress
 from contextvars import ContextVar
-from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+from urllib.parse import unquote, urlencode, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, Retry, Timeout, make_headers
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import InvalidHeader, MaxRetryError, ResponseError
+from urllib3.exceptions import InvalidHeader, MaxRetryError, ProtocolError, ResponseError
 
 from rotator import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
     from types import TracebackType
 
@@ -32,11 +35,20 @@ if TYPE_CHECKING:
     from rotator.adapters.vault_connection import VaultConnection
 
 USER_AGENT = f"rotator/{__version__}"
+_HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+_JSON = {"Content-Type": "application/json"}
 THREADS = 32  # as many as asyncio starts at most
+CONNECT_WITHIN = 3.05
+READ_ATTEMPTS = 3
+LONGEST_BODY = 8 * 1024 * 1024  # a version is at most 1 MiB in storage; escapes make it longer
 
 
 class CallIsOverError(Exception):
     """The caller has gone: the thread must not go on."""
+
+
+class EndlessError(Exception):
+    """The answer is longer than any that makes sense."""
 
 
 class Call:
@@ -132,33 +144,32 @@ class _Patience(Retry):
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
-class _Transport(HTTPAdapter):
-    """Connections that can be cut."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, read to its end, and what was sent for it in secret, which errors must not repeat."""
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-        return manager
+    status: int
+    headers: Mapping[str, str]  # whatever the case of their names
+    body: bytes
+    token: str | None = field(default=None, repr=False)
+    sent: Any = field(default=None, repr=False)
+    ok: ClassVar[bool] = True  # keeps hvac from judging it
 
 
-class VaultSession(requests.Session):
+class VaultSession:
     """Trust, proxy, pool and patience of one Vault. `index` is the state that its last answer was about."""
 
+    verify: ClassVar[bool] = True  # hvac looks at these three, and hands them back to `request`
+    cert: ClassVar[None] = None
+    proxies: ClassVar[None] = None
+
     def __init__(self, connection: VaultConnection, *, first_pause: timedelta) -> None:
-        """Set everything on the session: hvac lets a session's settings win over arguments."""
-        super().__init__()
+        """Set everything; it connects at the first request."""
         within = connection.answer_within.total_seconds()
+        connect = min(CONNECT_WITHIN, within / 3)
         self.index: str | None = None
-        self.trust_env = False
-        self.verify = str(connection.ca_file) if connection.ca_file else True
-        self.proxies = {"http": connection.proxy, "https": connection.proxy} if connection.proxy else {}
-        self.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        patience = _Patience(
+        self._timeout = Timeout(connect=connect, read=within - connect)
+        self._patience = _Patience(
             total=5,
             connect=2,
             read=2,
@@ -172,6 +183,82 @@ class VaultSession(requests.Session):
             raise_on_status=False,
             retry_after_max=max(1, int(within / 5)),
         )
-        transport = _Transport(max_retries=patience, pool_maxsize=THREADS)
-        self.mount("https://", transport)
-        self.mount("http://", transport)
+        self._pools = _pools(connection)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        **_set_here: object,
+    ) -> Reply:
+        """Exchange a request for its answer, as far as hvac wants that of a session of `requests`."""
+        attempts = READ_ATTEMPTS if method == "get" else 1
+        for attempt in range(1, attempts + 1):
+            try:
+                return self._exchange(method.upper(), f"{url}?{urlencode(params)}" if params else url, headers, json)
+            except _BrokenOffError as broken:
+                if attempt == attempts:
+                    raise broken.why from None
+        raise AssertionError("the last attempt returns or raises")
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._pools.clear()
+
+    def _exchange(self, method: str, url: str, headers: Mapping[str, str], sent: Any) -> Reply:
+        response = self._pools.urlopen(
+            method,
+            url,
+            headers={**_HEADERS, **headers, **self._as_of(), **({} if sent is None else _JSON)},
+            body=None if sent is None else json.dumps(sent).encode(),
+            timeout=self._timeout,
+            retries=self._patience,
+            redirect=False,
+            preload_content=False,
+        )
+        reply = Reply(response.status, response.headers, _read(response), headers.get("X-Vault-Token"), sent)
+        self.index = reply.headers.get("X-Vault-Index") or self.index
+        return reply
+
+    def _as_of(self) -> dict[str, str]:
+        return {} if self.index is None else {"X-Vault-Index": self.index}
+
+
+class _BrokenOffError(Exception):
+    """The body broke off, which urllib3 does not repeat."""
+
+    def __init__(self, why: ProtocolError) -> None:
+        super().__init__()
+        self.why = why
+
+
+def _read(response: BaseHTTPResponse) -> bytes:
+    body = bytearray()
+    try:
+        for chunk in response.stream(65536):
+            body += chunk
+            if len(body) > LONGEST_BODY:
+                raise EndlessError
+    except ProtocolError as why:
+        raise _BrokenOffError(why) from why
+    else:
+        response.release_conn()  # the next request may have it
+        return bytes(body)
+    finally:
+        response.close()  # ends the connection, unless it was released
+
+
+def _pools(connection: VaultConnection) -> PoolManager:
+    """Return the connections to one Vault, that can be cut."""
+    how: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED", "ca_certs": connection.authorities(), "maxsize": THREADS}
+    if connection.proxy:
+        parts = urlsplit(connection.proxy)
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+        how["proxy_headers"] = make_headers(proxy_basic_auth=login)
+    pools = ProxyManager(connection.proxy, **how) if connection.proxy else PoolManager(**how)
+    pools.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    return pools

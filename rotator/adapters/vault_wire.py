@@ -18,12 +18,18 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import hvac
-import requests
 from hvac.adapters import JSONAdapter, RawAdapter
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    ReadTimeoutError,
+)
 
 from rotator.adapters.vault_answers import NOT_VAULT_HINT, Question, Refusal, error_of, nothing_there, said_by
-from rotator.adapters.vault_session import CURRENT_CALL, Call, VaultSession
+from rotator.adapters.vault_session import CURRENT_CALL, Call, EndlessError, Reply, VaultSession
 from rotator.core import requests as requests_made
 from rotator.errors import RefusedError, RotatorError, UnavailableError
 
@@ -35,64 +41,28 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-LONGEST_BODY = 8 * 1024 * 1024  # a version is at most 1 MiB in storage; escapes make it longer
-CONNECT_WITHIN = 3.05
-READ_ATTEMPTS = 3
 NAMES = frozenset({"role", "versions", "cas"})  # of a request's fields, those that errors may repeat
 
 
 class NotVaultError(Exception):
-    """A success that is no JSON object, or does not end. Its text is ours."""
+    """A success that is no JSON object. Its text is ours."""
 
 
 class VaultAdapter(JSONAdapter):  # type: ignore[misc]  # hvac is untyped
     """Bodies read by us, whatever their content type says; errors that know their status (contracts: Vault 5.5)."""
 
     def request(self, method: str, url: str, headers: dict[str, str] | None = None, **kwargs: Any) -> Any:
-        headers = dict(headers or {})
-        if self.session.index is not None:
-            headers["X-Vault-Index"] = self.session.index
-        attempts = READ_ATTEMPTS if method == "get" else 1
-        for attempt in range(1, attempts + 1):
-            try:
-                return self._once(method, url, headers=headers, **kwargs)
-            except requests.exceptions.ChunkedEncodingError:  # the body broke off, which urllib3 does not repeat
-                if attempt == attempts:
-                    raise
-        raise AssertionError("the last attempt returns or raises")
-
-    def _once(self, method: str, url: str, **kwargs: Any) -> Any:
-        response: requests.Response = RawAdapter.request(self, method, url, stream=True, **kwargs)
-        body = _read(response)
-        self._take_note(response)
-        if response.status_code == 204:
+        reply: Reply = RawAdapter.request(self, method, url, headers, **kwargs)
+        if (call := CURRENT_CALL.get()) is not None:
+            call.answered_at = _date_of(reply)
+        if reply.status == 204:
             return {}
-        document = _object(body)
-        if not 200 <= response.status_code <= 299:  # requests calls a redirect "ok"
-            raise _refusal(method, url, response, document)
+        document = _object(reply.body)
+        if not 200 <= reply.status <= 299:
+            raise _refusal(method, url, reply, document)
         if document is None:
             raise NotVaultError("no JSON object")
         return document
-
-    def _raise_for_error(self, method: str, url: str, response: requests.Response) -> None:
-        body = _read(response)
-        self._take_note(response)
-        raise _refusal(method, url, response, _object(body))
-
-    def _take_note(self, response: requests.Response) -> None:
-        self.session.index = response.headers.get("X-Vault-Index") or self.session.index
-        if (call := CURRENT_CALL.get()) is not None:
-            call.answered_at = _date_of(response)
-
-
-def _read(response: requests.Response) -> bytes:
-    body = bytearray()
-    with response:
-        for chunk in response.iter_content(65536):
-            body += chunk
-            if len(body) > LONGEST_BODY:
-                raise NotVaultError("a body without end")
-    return bytes(body)
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
@@ -103,34 +73,32 @@ def _object(body: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _date_of(response: requests.Response) -> datetime | None:
+def _date_of(reply: Reply) -> datetime | None:
     try:
-        return parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC)
+        return parsedate_to_datetime(reply.headers.get("Date", "")).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
-def _refusal(method: str, url: str, response: requests.Response, document: dict[str, Any] | None) -> Exception:
+def _refusal(method: str, url: str, reply: Reply, document: dict[str, Any] | None) -> Exception:
     """Build hvac's own error for that status, without the body that hvac would put into its text."""
     own = document is not None and ("errors" in document or "data" in document)
     body = document if document is not None and own else {}
-    said = said_by(body, hide=_secrets_of(response.request))
-    refusal = Refusal(response.status_code, own, said, body, _retry_after(response))
-    error = hvac.exceptions.VaultError.from_status(response.status_code, said or "no words", method=method, url=url)
+    said = said_by(body, hide=_secrets_of(reply))
+    refusal = Refusal(reply.status, own, said, body, _retry_after(reply))
+    error = hvac.exceptions.VaultError.from_status(reply.status, said or "no words", method=method, url=url)
     error.refusal = refusal
     return error  # type: ignore[no-any-return]  # hvac is untyped
 
 
-def _retry_after(response: requests.Response) -> timedelta | None:
-    text = response.headers.get("Retry-After", "")
+def _retry_after(reply: Reply) -> timedelta | None:
+    text = reply.headers.get("Retry-After", "")
     return timedelta(seconds=int(text)) if text.isascii() and text.isdigit() and len(text) < 9 else None
 
 
-def _secrets_of(request: requests.PreparedRequest) -> list[str]:
-    """Return what a request held in secret: its token, and every text in its body."""
-    body = _object(request.body if isinstance(request.body, bytes) else str(request.body or "").encode())
-    token = request.headers.get("X-Vault-Token")
-    return [text for text in [*_leaves(body or {}), *filter(None, [token])] if len(text) >= 4]
+def _secrets_of(reply: Reply) -> list[str]:
+    """Return what its request held in secret: its token, and every text in its body."""
+    return [text for text in [*_leaves(reply.sent), *filter(None, [reply.token])] if len(text) >= 4]
 
 
 def _leaves(value: Any) -> Iterator[str]:
@@ -178,13 +146,10 @@ class VaultWire:
 
         `at_root`: outside our namespace, where alone some questions about the server may be asked.
         """
-        connect = min(CONNECT_WITHIN, self._within / 3)
         return hvac.Client(
             url=self.connection.address,
             token=token,
             cert=(),  # not None: hvac would take VAULT_CLIENT_CERT
-            verify=self._session.verify,
-            timeout=(connect, self._within - connect),
             allow_redirects=False,
             session=self._session,
             adapter=VaultAdapter,
@@ -208,7 +173,9 @@ class VaultWire:
             raise question.failed(f"the answer is none of Vault's: {error}", hint=NOT_VAULT_HINT) from error
         except TimeoutError as error:
             raise question.failed(f"no answer within {self._within:g} s") from error
-        except requests.exceptions.RequestException as error:
+        except EndlessError as error:
+            raise question.failed("the answer is none of Vault's: a body without end", hint=NOT_VAULT_HINT) from error
+        except (HTTPError, ValueError) as error:
             raise _failure(question, error) from error
         if question.writes:
             requests_made.note(body.get("request_id"))
@@ -231,23 +198,23 @@ class VaultWire:
         self._session.close()
 
 
-def _failure(question: Question, error: requests.exceptions.RequestException) -> RotatorError:
+def _failure(question: Question, error: HTTPError | ValueError) -> RotatorError:
     """Say what a failed exchange means. The libraries' own texts hold addresses and headers, and are not repeated."""
     kinds = {type(cause) for cause in _causes(error)}
     if any(issubclass(kind, ssl.SSLCertVerificationError) for kind in kinds):
         hint = "Name the CA of this Vault in `ca_file`, and check that the certificate is for this address."
         return UnavailableError(question.says("its certificate is not trusted"), hint=hint)
-    if any(issubclass(kind, requests.exceptions.ProxyError) for kind in kinds):
+    if any(issubclass(kind, ProxyError) for kind in kinds):
         return UnavailableError(question.says("the proxy lets nothing through"), hint="Check `proxy` of this Vault.")
     if any(issubclass(kind, socket.gaierror) for kind in kinds):
         return UnavailableError(question.says("its name is not known"), hint="Check `address` of this Vault.")
-    if any(issubclass(kind, (NewConnectionError, requests.exceptions.ConnectTimeout)) for kind in kinds):
+    if any(issubclass(kind, (NewConnectionError, ConnectTimeoutError)) for kind in kinds):
         refused = any(issubclass(kind, ConnectionRefusedError) for kind in kinds)
         text = "the connection was refused" if refused else "no connection comes about"
         return UnavailableError(question.says(text), hint="Check `address`, and that Vault runs.")
-    if any(issubclass(kind, requests.exceptions.ReadTimeout) for kind in kinds):
+    if any(issubclass(kind, ReadTimeoutError) for kind in kinds):
         return question.failed("no answer in time")
-    if isinstance(error, (ValueError, requests.exceptions.InvalidJSONError)):  # what cannot be sent at all
+    if isinstance(error, ValueError) and not isinstance(error, ProtocolError):  # what cannot be sent at all
         return RefusedError(question.says("the request cannot be sent"), code="unsendable", hint="Check `address`.")
     return question.failed("the connection broke")
 

@@ -18,6 +18,7 @@ import click
 from click.exceptions import Abort
 
 from rotator import __version__
+from rotator.cli.heap import seldom_collected
 from rotator.cli.lazy import LazyGroup, Row
 from rotator.cli.options import FORMATS, LEVELS, Invocation, config_option
 from rotator.errors import RotatorError
@@ -81,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     sys.excepthook = _show_bug
+    seldom_collected()
     try:
         code = root.main(sys.argv[1:] if argv is None else list(argv), prog_name="rotator", standalone_mode=False)
         sys.stdout.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from rotator.errors import ConfigError
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
 
 
 def print_json(data: Any) -> None:
-    """Print one JSON document. It is ASCII: nothing in it can steer a terminal."""
-    print(json.dumps(data, indent=2))
+    """Print one JSON document. It is ASCII: nothing in it can steer a terminal.
+
+    Indented for whoever reads it there; for a program on one line, which takes a tenth of the time.
+    """
+    print(json.dumps(data, indent=2 if sys.stdout.isatty() else None))
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

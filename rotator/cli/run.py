@@ -106,12 +106,14 @@ def run(
     """
     import asyncio
 
+    from rotator.cli.heap import collected_for_years
     from rotator.cli.progress import LogProgress, log_warning
     from rotator.core.agenda import Pace
     from rotator.daemon.passes import Limits
     from rotator.daemon.serve import Telling, serve
 
     invocation.start_log()
+    collected_for_years()
     return asyncio.run(
         serve(
             partial(_load, invocation.config),

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rotator.core.certified import read
 from rotator.core.secret_value import SecretValue
 from rotator.redaction import hide
 from rotator.settings.secret_source import LONGEST, SecretSource
@@ -74,6 +73,8 @@ def authority_at(document: Document, key: Key, around: Surroundings) -> Path | N
 
 def certified_at(document: Document, key: Key, path: Path, host: str) -> Certified | None:
     """Return what the report of a certification says; None if there is none, or with a warning if it is unfit."""
+    from rotator.core.certified import read  # noqa: PLC0415 -- for nothing where there is no report
+
     try:
         certified = read(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

@@ -53,6 +53,7 @@ class Section(BaseModel):
         strict=True,
         frozen=True,
         hide_input_in_errors=True,
+        defer_build=True,  # the whole is built once, at the first reading; not each part of it first, at import
         validate_default=True,  # so that defaults can stand as people write them, here and in the JSON Schema
         json_schema_extra=_relax,
     )

@@ -74,7 +74,7 @@ def rotation(folder: Path, environ: dict[str, str]) -> Chapter:
         chapter.rows += _calls(calls)
         chapter.rows += _against_bare_calls(world, others, named(calls), environ)
         done = _retire(world, name, environ)
-        assert done == ["Verify", "Deactivate", "Delete"], done
+        assert done == ["AskUsage", "Verify", "Deactivate", "AskUsage", "Delete"], done
         life = tally([call for call in world.calls(mark) if world.apps[name] in call["path"]])
         chapter.rows.append(Row("its whole life, with deactivate and delete: apps bucket", life["apps"], 6))
     return chapter

@@ -232,7 +232,7 @@ async def test_a_secret_or_an_authority_that_is_gone_is_told_and_no_error(tmp_pa
     def gone() -> SecretValue:
         raise ConfigError(["file /run/hook-secret cannot be read: No such file or directory"])
 
-    unread = await ConfiguredHooks({"tell": Webhook(lambda: SecretValue("https://a"), gone)}, Noon()).run(
+    unread = await ConfiguredHooks({"tell": Webhook(lambda: SecretValue("https://a"), gone, Way())}, Noon()).run(
         "tell", OCCASION
     )
     async with listening() as server:

@@ -14,6 +14,10 @@ HEAVY = (
     "okta", "hvac", "sqlalchemy", "pydantic", "aiohttp", "requests", "httpx2", "authlib", "structlog", "ruamel",
     "apprise",
 )  # fmt: skip
+OTHERS = (
+    "rotator.core.diagnosis.evidence", "rotator.core.preflight_facts", "rotator.core.last_use",
+    "rotator.core.certification.facts", "rotator.app.preflight", "rotator.adapters.webhook", "httpx2",
+)  # fmt: skip
 RUNS = 7
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("ROTATOR_", "_ROTATOR"))}
 
@@ -83,6 +87,18 @@ def test_nothing_heavy_is_imported_to_answer(argv: list[str], environ: dict[str,
     )
 
     assert process.stderr.splitlines()[-1] == "imported"
+
+
+@pytest.mark.parametrize("command", ["rotator.cli.look", "rotator.cli.act"])
+def test_a_pass_loads_nothing_that_only_others_need(command: str) -> None:
+    program = (
+        f"import sys, {command}, rotator.cli.passes, rotator.wiring, rotator.wiring_hooks\n"
+        "import rotator.adapters.okta_log, rotator.adapters.okta_tokens, rotator.adapters.hooks\n"
+        f"print(*sorted(set({OTHERS!r}) & set(sys.modules)), 'imported')\n"
+    )
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert process.stdout == "imported\n"
 
 
 def test_a_completion_names_the_commands() -> None:
