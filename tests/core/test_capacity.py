@@ -19,7 +19,7 @@ from rotator.core.capacity_course import Course
 from rotator.core.capacity_figures import figures_of
 from rotator.core.capacity_minutes import MINUTE, REMOVAL, ROTATION, Minutes, Room
 from rotator.core.capacity_scene import Member, Run, Scene
-from rotator.core.capacity_warnings import warnings_of
+from rotator.core.capacity_warnings import span, warnings_of
 from rotator.core.model import AppId, KvPath, Mode, Policy, Reason, Target, Wave
 from rotator.core.schedule import DAYS, Blackout, Window
 from rotator.daemon import stock
@@ -307,3 +307,18 @@ def test_the_same_scene_gives_the_same_run() -> None:
 def test_what_it_takes_from_the_daemon_is_as_there() -> None:
     assert DaemonLimits().at_once == AT_ONCE
     assert stock.EVERY == LISTING
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        (timedelta(0), "no time"),
+        (timedelta(seconds=59), "no time"),
+        (timedelta(minutes=59), "59 min"),
+        (timedelta(minutes=61), "1 h 1 min"),
+        (timedelta(hours=24), "1 d"),
+        (timedelta(days=2, hours=3, minutes=4), "2 d 3 h"),
+    ],
+)
+def test_a_length_of_time_is_told_for_people(length: timedelta, said: str) -> None:
+    assert span(length) == said

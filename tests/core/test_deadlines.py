@@ -50,7 +50,7 @@ def test_an_announcement_says_when_and_who_begins() -> None:
     assert "waits for `rotator rotate billing`" in by_hand.detail
 
 
-@pytest.mark.parametrize(("age", "told"), [(92 * DAY, False), (94 * DAY, True)])
+@pytest.mark.parametrize(("age", "told"), [(92 * DAY, False), (93 * DAY, False), (94 * DAY, True)])
 def test_a_rotation_is_late_when_it_is_overdue_by_more_than_is_allowed(age: timedelta, told: bool) -> None:
     assert (late(TARGET, look(age, Waiting.TURN), None, WEEK, NOON) is not None) is told
 
@@ -78,7 +78,18 @@ def test_a_removal_that_does_not_come_is_late() -> None:
     assert said
     assert said.step == "deactivation"
     assert said.said.detail.startswith(f"the deactivation was due on {NOON - 4 * DAY:%Y-%m-%d}")
-    assert late(TARGET, failing, Removal("deactivation", NOON - 2 * DAY), WEEK, NOON) is None
+    assert said.said.detail.endswith(f"; the last look: error, {Waiting.OVERLAP.value}")
+    assert said.said.hint == "Wait."
+    for days in (2, 3):
+        assert late(TARGET, failing, Removal("deactivation", NOON - days * DAY), WEEK, NOON) is None
+
+
+def test_a_removal_of_which_nothing_was_seen_since_is_late_all_the_same() -> None:
+    said = late(TARGET, None, Removal("deletion", NOON - 4 * DAY), WEEK, NOON)
+
+    assert said
+    assert said.said.detail == f"the deletion was due on {NOON - 4 * DAY:%Y-%m-%d %H:%M} UTC"
+    assert said.said.hint == "`rotator plan` says what stands in the way."
 
 
 def test_what_waits_for_something_else_is_no_removal() -> None:

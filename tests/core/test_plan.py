@@ -8,8 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rotator.core.actions import Block, Blocked, Rest, Waiting
-from rotator.core.foresight import Step
+from rotator.core.actions import (
+    Activate,
+    Adopt,
+    AskLog,
+    AskUsage,
+    Block,
+    Blocked,
+    CloseStaging,
+    Copy,
+    Create,
+    Deactivate,
+    Delete,
+    Discard,
+    OrderReplacement,
+    Promote,
+    Rest,
+    RunHook,
+    Stage,
+    Verify,
+    Waiting,
+)
+from rotator.core.foresight import REPLACED, Step, step_after, step_of
 from rotator.core.model import Approval, AuthMethod, OrderMode, Reason, Removal, RotationId, SecretId, StagingState
 from rotator.core.plan import Judged, Standing, basis_of, digest_of, fingerprint_of, is_over, judged
 from tests.core.snapshots import (
@@ -30,7 +50,7 @@ from tests.core.snapshots import (
 )
 
 if TYPE_CHECKING:
-    from rotator.core.actions import Ending
+    from rotator.core.actions import Effect, Ending
     from rotator.core.model import Snapshot
 
 V1A = version(1, A, age=100)
@@ -215,6 +235,47 @@ def test_another_rotation_is_not_taken_for_its_own(now: Snapshot, then: Snapshot
 
 def test_what_it_has_begun_and_is_blocked_is_not_carried_on() -> None:
     assert after(ON_IT, ends=Blocked(Block.SLOTS_FULL, "", "")).standing is Standing.CHANGED
+
+
+# --- steps ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "step"),
+    [
+        (Stage(Reason.REVOKED), Step("Stage", None, "revoked")),
+        (Create(), Step("Create")),
+        (Verify(A, "candidate"), Step("Verify", None, "candidate")),
+        (AskLog(OLD_A), Step("AskLog", OLD_A.id)),
+        (AskUsage(OLD_A, None, NOON), Step("AskUsage", OLD_A.id)),
+        (Promote(OLD_A), Step("Promote", OLD_A.id)),
+        (Adopt(OLD_A, replace=True), Step("Adopt", OLD_A.id, REPLACED)),
+        (Adopt(OLD_A, replace=False), Step("Adopt", OLD_A.id)),
+        (Activate(OLD_A.id, "missed"), Step("Activate", OLD_A.id, "missed")),
+        (Deactivate(OLD_A.id, "overlap over"), Step("Deactivate", OLD_A.id, "overlap over")),
+        (Delete(OLD_A.id, "soak over"), Step("Delete", OLD_A.id, "soak over")),
+        (OrderReplacement(OLD_A.id), Step("OrderReplacement", OLD_A.id)),
+        (CloseStaging("promoted"), Step("CloseStaging", None, "promoted")),
+        (Discard("switched off"), Step("Discard", None, "switched off")),
+        (Copy(1), Step("Copy", None, "1")),
+        (RunHook("restart"), Step("RunHook", None, "restart")),
+    ],
+)
+def test_an_action_is_written_down_without_values(action: Effect, step: Step) -> None:
+    assert step_of(action) == step
+
+
+def test_what_a_rest_ends_in_if_all_goes_well() -> None:
+    candidate = seen(OLD_A, secret(B), vault=consumer(V1A), staging=staged(B, base=V1A))
+    late = Rest(NOON + timedelta(minutes=1), Waiting.VERIFICATION)
+    young = seen(secret(A), vault=consumer(version(1, A)))
+
+    assert step_after(late, candidate, NOON) == Step("Promote", SecretId("ocsB"))
+    assert step_after(Rest(ago(-89), Waiting.NEXT_ROTATION), young, NOON) == STAGE
+    assert step_after(Rest(None, Waiting.PAUSED), BEFORE, NOON) is None
+    assert step_after(Blocked(Block.CAP, "", ""), BEFORE, NOON) is None
+    assert step_after(Rest(None, Waiting.TOLD), young, NOON) is None
+    assert step_after(Rest(None, Waiting.TOLD), BEFORE, NOON) == STAGE
 
 
 # --- digests ----------------------------------------------------------------------------------------------------

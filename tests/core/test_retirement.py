@@ -14,6 +14,7 @@ from rotator.core.actions import (
     AskUsage,
     Block,
     Blocked,
+    Copy,
     Deactivate,
     Delete,
     Rest,
@@ -26,6 +27,7 @@ from rotator.core.model import (
     HooksDue,
     HookTry,
     KvPath,
+    OnUnknownValue,
     OrderMode,
     Reason,
     Removal,
@@ -36,7 +38,24 @@ from rotator.core.model import (
 )
 from rotator.core.rotation import next_action
 from rotator.core.usage import Evidence, Usage, User
-from tests.core.snapshots import ISSUED, NOON, POLICY, A, B, C, ago, closed, consumer, order, secret, seen, version
+from tests.core.snapshots import (
+    ISSUED,
+    NOON,
+    POLICY,
+    REFUSED,
+    A,
+    B,
+    C,
+    F,
+    ago,
+    closed,
+    consumer,
+    order,
+    secret,
+    seen,
+    staged,
+    version,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -337,6 +356,69 @@ def test_an_order_to_remove_lapses_with_whoever_switches_the_secret_on(active: b
 
     assert (found == Deactivate(OLD, "a person said so")) is active
     assert isinstance(found, Rest) is not active
+
+
+def cut_off(*, left: float, evidence: Evidence | None = None, **more: Any) -> Snapshot:
+    """A is gone from Okta; B, which it replaced, and one that nobody can read hold both slots; C is staged."""
+    vault = consumer(version(1, B, age=100), version(2, A, age=left))
+    usage = {SecretId("ocsB"): evidence} if evidence else {}
+    slots = secret(B, age=100), secret(F, age=5, hidden=True)
+    return seen(
+        *slots, vault=vault, staging=staged(C, base=vault.versions[1], **more), proofs={A: REFUSED}, usage=usage
+    )
+
+
+WANTED = Removal(SecretId("ocsB"), ago(100), ago(0))
+
+
+@pytest.mark.parametrize(
+    ("given", "then"),
+    [
+        pytest.param(
+            cut_off(left=1), Rest(ago(1) + timedelta(days=7), Waiting.OVERLAP), id="its overlap is waited for"
+        ),
+        pytest.param(cut_off(left=8), AskUsage(secret(B, age=100), None, LEFT), id="then the log is asked"),
+        pytest.param(
+            cut_off(left=8, evidence=USED),
+            Rest(ago(2) + timedelta(days=7), Waiting.IN_USE, "ocsB: job/1.0 at 192.0.2.7, last 2026-06-13 12:00 UTC"),
+            id="who uses it is waited for",
+        ),
+        pytest.param(
+            cut_off(left=8, evidence=QUIET), Deactivate(SecretId("ocsB"), "overlap over"), id="nobody: it makes room"
+        ),
+        pytest.param(
+            cut_off(left=8, remove=WANTED), Deactivate(SecretId("ocsB"), "a person said so"), id="a person has decided"
+        ),
+    ],
+)
+def test_an_old_one_in_the_way_of_consumers_that_are_cut_off(given: Snapshot, then: Action) -> None:
+    assert then == next_action(given, NOON)
+
+
+@pytest.mark.parametrize(
+    ("ours", "unknown", "copied"),
+    [
+        pytest.param(True, OnUnknownValue.BLOCK, True, id="what we made"),
+        pytest.param(False, OnUnknownValue.ROTATE, True, id="anything, where policy says so"),
+        pytest.param(False, OnUnknownValue.BLOCK, False, id="nothing else"),
+    ],
+)
+def test_what_lies_at_another_path_is_written_over_where_it_is_explained(
+    ours: bool, unknown: OnUnknownValue, copied: bool
+) -> None:
+    given = seen(
+        secret(B),
+        vault=consumer(version(1, B)),
+        staging=closed(B, *[C] * ours),
+        others=(consumer(version(1, C, age=5)),),
+        policy=replace(POLICY, on_unknown_value=unknown),
+        proofs={B: ISSUED},
+    )
+    also = (Destination(KvPath("kv", "billing/reports")),)
+
+    found = next_action(replace(given, target=replace(given.target, also=also)), NOON)
+
+    assert found == Copy(0) if copied else isinstance(found, Blocked)
 
 
 def test_an_order_begins_at_once_where_there_is_room() -> None:

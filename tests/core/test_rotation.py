@@ -817,6 +817,16 @@ def minutes(count: float) -> timedelta:
             "row 1b: up to two days are told in hours",
         ),
         case(
+            seen(secret(A), vault=consumer(version(1, A)), policy=replace(SHUT, mode=Mode.APPROVE)),
+            Rest(ago(1) + timedelta(days=90), Waiting.NEXT_ROTATION),
+            "policy approve: a person is asked when it is due, window or not",
+        ),
+        case(
+            seen(secret(A), vault=consumer(version(1, A)), policy=SHUT),
+            Rest(SHUT.calendar.next_opening(ago(1) + timedelta(days=90)), Waiting.NEXT_ROTATION),
+            "row 16: else the next rotation comes in the first window after that",
+        ),
+        case(
             seen(OLD_A, vault=Consumer(), staging=closed(A, base=4)),
             Blocked(
                 Block.PATH_RESET,
