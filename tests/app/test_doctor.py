@@ -20,7 +20,7 @@ from tests.app.small_world import OLD, OTHER, Flaky, SmallWorld
 from tests.fakes.okta import FakeOkta
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from datetime import datetime, timedelta
 
     from rotator.core.diagnosis.evidence import Asked, Evidence
@@ -108,6 +108,7 @@ class Ward:
         self.opened: list[str] = []
         self.neighbours: list[Target] = []
         self.vault = True
+        self.more: dict[str, Callable[[], OrgSide]] = {}
 
     def put(self, value: str, **fields: str) -> None:
         self.kv.by_hand.put(self.target.consumer, {"client_id": "0oa1", "client_secret": value} | fields)
@@ -122,6 +123,7 @@ class Ward:
         subject = Subject("billing", org_url=said.pop("org_url", HOST if target else None), server="default")
         complaint = Complaint(subject, said.pop("issuer", ISSUER), target=target, **said)
         orgs = {HOST: lambda: self.open(HOST, self.flaky), BETA: lambda: self.open(BETA, self.beta)}
+        orgs |= self.more
         kv = self.flaky_kv if self.vault else None
         return await examine(
             complaint, Clinic(self.doors, self.doors, self.small.clock, orgs, kv, tuple(self.neighbours))
@@ -302,6 +304,18 @@ async def test_a_client_that_is_not_known_is_looked_for_at_the_other_orgs(ward: 
 
     assert (seen.elsewhere, seen.nearest, ward.opened) == (BETA, None, [HOST, BETA])
     assert (ward.okta.calls, ward.beta.calls) == (["get app"], ["get app"])
+
+
+async def test_no_more_orgs_are_asked_than_leave_a_call_for_the_list(ward: Ward) -> None:
+    ward.doors.answer = UNKNOWN
+    third = Org(ward.small)
+    third.add_app("0oa7", OLD)
+    ward.more["https://gamma.okta.com"] = lambda: ward.open("https://gamma.okta.com", third)
+
+    seen = await given(ward, client_id="0oa7")
+
+    assert (seen.elsewhere, third.calls, ward.okta.calls) == (None, [], ["get app", "apps"])
+    assert ward.calls == MOST_CALLS
 
 
 async def test_one_that_is_like_it_is_named(ward: Ward) -> None:

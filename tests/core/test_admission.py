@@ -270,6 +270,13 @@ def test_everything_else_begins_when_it_is_due(what: Wish, known: float) -> None
     assert asked(what, ledger(known=known)) == Admitted()
 
 
+def test_the_clock_by_which_it_was_met_may_be_a_minute_ahead() -> None:
+    met = replace(ledger(), known_since=NOON + MINUTE)
+
+    assert waits(wish(SPREAD, overdue=9), met).until == NOON + MINUTE + 30 * DAY * PLACE
+    assert asked(wish(SPREAD, overdue=9), replace(met, known_since=NOON + 2 * MINUTE)) == Admitted()
+
+
 def test_a_backlog_is_spread_evenly() -> None:
     begins = [waits(replace(wish(SPREAD, overdue=9), target=f"t{n}"), ledger(known=0)).until for n in range(300)]
 

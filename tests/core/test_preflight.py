@@ -238,6 +238,13 @@ ORG_CASES = [
         "secret before scope is otherwise",
     ),
     (Check.OKTA_CERTIFIED, org(certified=certified(GRANT_ORDER=OTHERWISE)), OK, "31 facts are as assumed"),
+    (Check.OKTA_CERTIFIED, org(certified=certified(CREATE_LAG=OTHERWISE)), OK, "31 facts are as assumed"),
+    (
+        Check.OKTA_CERTIFIED,
+        org(certified=replace(certified(CREATE_LAG=OTHERWISE), later={Fact.CREATE_LAG: None})),
+        WARNING,
+        "a new secret at the token endpoints is otherwise",
+    ),
 ]
 VAULT_CASES = [
     (Check.VAULT_REACHABLE, vault(), OK, "answers"),
