@@ -395,6 +395,34 @@ def test_an_old_one_in_the_way_of_consumers_that_are_cut_off(given: Snapshot, th
     assert then == next_action(given, NOON)
 
 
+def test_one_that_somebody_wants_makes_no_room_even_for_them() -> None:
+    given = cut_off(left=8)
+    wanted = replace(given, secrets=(secret(B, age=100, changed=1), given.secrets[1]))
+
+    found = next_action(wanted, NOON)
+
+    assert isinstance(found, Blocked)
+    assert found.block is Block.SLOTS_FULL
+    assert "switched on again by somebody" in found.detail
+
+
+def test_the_only_active_one_makes_no_room_either() -> None:
+    given = cut_off(left=8)
+    foreign = secret(F, age=50, changed=10, active=False, hidden=True)
+
+    found = next_action(replace(given, secrets=(given.secrets[0], foreign)), NOON)
+
+    assert found == Rest(ago(10) + POLICY.reclaim_after, Waiting.SLOT)
+
+
+def test_of_two_that_will_make_room_the_earlier_one_is_waited_for() -> None:
+    later, earlier = (secret(value, age=50, changed=off, active=False) for value, off in ((F, 10), (B, 20)))
+    given = replace(cut_off(left=8), consumer=consumer(version(1, A, age=8)), secrets=(later, earlier))
+    given = replace(given, staging=staged(C, base=given.consumer.current))
+
+    assert next_action(given, NOON) == Rest(ago(20) + POLICY.reclaim_after, Waiting.SLOT)
+
+
 @pytest.mark.parametrize(
     ("ours", "unknown", "copied"),
     [
