@@ -302,6 +302,7 @@ def test_a_target_that_failed_is_tried_again_at_once_when_its_configuration_has_
         site.argv("run")  # which writes the configuration anew
         daemon.signal(signal.SIGHUP)
         daemon.until("staging_closed")
+        daemon.until("target_recovered")
 
         assert daemon.names("target_failed", "target_recovered") == ["target_failed", "target_recovered"]
     assert renewed(site, app)
