@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 
 SPEED = 400  # the sandbox's seconds in one of ours
 OVERLAP, SOAK, AGE = timedelta(hours=2), timedelta(hours=1), timedelta(hours=30)
-# Of a day's cap nothing is left over: every one is rotated nearly daily, and more than half are revoked besides.
-POLICY = f"""{{mode: auto, rotate_after: {AGE.total_seconds() / 3600:.0f}h, overlap: 2h, soak: 1h, daily_cap: 1000}}"""
+POLICY = f"""{{mode: auto, rotate_after: {AGE.total_seconds() / 3600:.0f}h, overlap: 2h, soak: 1h, daily_cap: 20}}"""
 BUCKETS = ("apps", "app", "clients", "logs", "token", "oauth2", "api")
 MEMBERS = 2
 KILL_EVERY, AWAY_FOR = 60.0, 2.0
