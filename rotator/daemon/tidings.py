@@ -143,6 +143,8 @@ def _tiding(outcome: Outcome, entry: Entry) -> Tiding | None:
             return Tiding("warning", "hook_failed", detail, "It is run again; the old secret stays active meanwhile.")
         case Rest(waiting=Waiting.PAUSED, detail=detail):
             return Tiding("info", "target_paused", detail)
+        case Rest(waiting=Waiting.BREAKER, detail=detail):
+            return Tiding("error", "target_stopped", detail, "Find out why; `rotator resume --all` lets all go on.")
     if outcome.planned is not None:
         why = outcome.target.only_observed or "its policy observes"
         if not outcome.target.only_observed and outcome.target.policy.mode is not Mode.OBSERVE:

@@ -292,6 +292,32 @@ def test_sighup_takes_up_the_configuration_and_keeps_the_old_one_if_the_new_is_b
     assert site.secrets_in(daemon.log.read_text()) == []
 
 
+def test_a_revoked_secret_that_a_breaker_leaves_as_it_is_is_told(site: Site, run: Run) -> None:
+    """Its consumers had nothing that works, and the log was silent."""
+    apps = {name: site.add(name) for name in ("one", "two")}
+    site.extra["limits"] = {"urgent_at_once": 1}
+    site.release()
+    with run() as daemon:
+        for name in apps:
+            daemon.until("staging_closed", target=name)
+        for name, app in apps.items():
+            current = site.holder(app, name)
+            assert current
+            site.box.okta.revoke(app, current.id)
+            if name == "one":
+                daemon.until("staging_closed", 2, target=name)
+        daemon.until("target_stopped", target="two")
+        (told,) = daemon.events("target_stopped")
+        assert told["level"] == "error"
+        assert "1 secrets that were revoked or unknown were replaced within a day" in told["detail"]
+        assert "rotator resume --all" in told["hint"]
+
+        assert site.run("resume", "--all").code == 0
+        daemon.until("staging_closed", 2, target="two")
+        daemon.until("target_recovered", target="two")
+    assert all(renewed(site, app, name) for name, app in apps.items())
+
+
 def test_a_target_that_failed_is_tried_again_at_once_when_its_configuration_has_changed(site: Site, run: Run) -> None:
     app = site.add()
     (place,) = site.targets["billing"]["write_to"]

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 SPEED = 400  # the sandbox's seconds in one of ours
 OVERLAP, SOAK, AGE = timedelta(hours=2), timedelta(hours=1), timedelta(hours=30)
 POLICY = f"""{{mode: auto, rotate_after: {AGE.total_seconds() / 3600:.0f}h, overlap: 2h, soak: 1h, daily_cap: 20}}"""
+LIMITS = {"urgent_at_once": 1000}  # more are revoked in a day than any breaker lets pass
 BUCKETS = ("apps", "app", "clients", "logs", "token", "oauth2", "api")
 MEMBERS = 2
 KILL_EVERY, AWAY_FOR = 60.0, 2.0
@@ -253,7 +254,7 @@ def soak(
     clock: SandboxClock = shared.made()
     settings = OktaSettings(limits=dict.fromkeys(BUCKETS, 10_000_000), seed=seed)
     box = around.enter_context(Sandbox(clock=clock, okta=settings))
-    site = Site(box, folder, policy=POLICY, extra={"state": {"url": url}, "engine": "postgres"})
+    site = Site(box, folder, policy=POLICY, extra={"state": {"url": url}, "engine": "postgres", "limits": LIMITS})
     apps = {
         name: site.add(name, age=AGE * ((n + 1) / targets))
         for n, name in enumerate(f"app-{n:03}" for n in range(targets))
