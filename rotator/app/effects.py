@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from rotator.app.evidence import gather
+from rotator.app.paper import wrote
 from rotator.core import actions as do
 from rotator.core.facts import Facts
 from rotator.core.history import Upshot
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rotator.app.observe import View, World
-    from rotator.core.model import KvPath, OktaSecret, Reason, Snapshot, Staging
+    from rotator.core.model import OktaSecret, Reason, Snapshot, Staging
     from rotator.core.secret_value import SecretFields, SecretValue
     from rotator.core.usage import Evidence
 
@@ -295,7 +296,7 @@ async def _copy(seen: Snapshot, world: World, place: int) -> Upshot:
         rotated_at=world.clock.now(),
         retiring=(current.retiring_id, current.retiring_mode) if current.retiring_id else None,
     )
-    return _wrote(destination.path, await world.kv.write(destination.path, fields, cas=there.latest))
+    return wrote(destination.path, await world.kv.write(destination.path, fields, cas=there.latest))
 
 
 async def _run_hook(seen: Snapshot, view: View, world: World, name: str) -> Upshot:
@@ -352,16 +353,12 @@ async def _deactivate(seen: Snapshot, view: View, world: World, secret_id: Secre
 async def _write_staging(seen: Snapshot, view: View, world: World, record: Staging) -> Upshot:
     number = await world.kv.write(seen.target.staging, staging_fields(record), cas=seen.staging.version)
     view.staging_changed()
-    return _wrote(seen.target.staging, number)
+    return wrote(seen.target.staging, number)
 
 
 async def _write_consumer(seen: Snapshot, world: World, fields: SecretFields, *, cas: int | None = None) -> Upshot:
     number = await world.kv.write(seen.target.consumer, fields, cas=seen.consumer.latest if cas is None else cas)
-    return _wrote(seen.target.consumer, number)
-
-
-def _wrote(path: KvPath, version: int) -> Upshot:
-    return Upshot(f"{path} version {version}", path=str(path), version=version)
+    return wrote(seen.target.consumer, number)
 
 
 def _numbers(versions: tuple[int, ...]) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from rotator.app.evidence import gather
 from rotator.app.observe import View
-from rotator.app.paper import note, on_paper
+from rotator.app.paper import note, on_paper, wrote
 from rotator.app.rotate import carry_on
 from rotator.core.actions import Blocked
 from rotator.core.facts import Facts
@@ -311,18 +311,15 @@ async def _lift(facts: Facts, version: int, world: World) -> None:
         return
     in_flight = staged.state is not StagingState.EMPTY
     record = replace(staged, base_version=version, state=StagingState.DISCARDING if in_flight else staged.state)
-    path, deed = (
-        facts.seen.target.staging,
-        _deed("Discard" if in_flight else "Rebase", facts, world, rotation=staged.rotation_id),
-    )
+    path = facts.seen.target.staging
+    deed = _deed("Discard" if in_flight else "Rebase", facts, world, rotation=staged.rotation_id)
     await on_paper(world.journal, deed, partial(_put, world, path, staging_fields(record), staged.version))
     if not in_flight:
         await world.kv.destroy(path, (*staged.older, staged.version))
 
 
 async def _put(world: World, path: KvPath, fields: SecretFields, cas: int) -> Upshot:
-    number = await world.kv.write(path, fields, cas=cas)
-    return Upshot(f"{path} version {number}", path=str(path), version=number)
+    return wrote(path, await world.kv.write(path, fields, cas=cas))
 
 
 def _deed(step: str, facts: Facts, world: World, **more: Any) -> Deed:

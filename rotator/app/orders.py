@@ -18,11 +18,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rotator.app.observe import View, read_record
-from rotator.app.paper import on_paper
+from rotator.app.paper import on_paper, wrote
 from rotator.app.rotate import carry_on
 from rotator.core.actions import Rest, Waiting
 from rotator.core.facts import Facts
-from rotator.core.history import Deed, Upshot
+from rotator.core.history import Deed
 from rotator.core.model import Approval, Removal
 from rotator.core.records import staging_fields
 from rotator.errors import BusyError, ConfigError, ConflictError, RefusedError, RotatorError, UnknownOutcomeError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from rotator.app.observe import World
+    from rotator.core.history import Upshot
     from rotator.core.model import OktaSecret, RotationId, SecretId, Staging, Target
     from rotator.ports import Lease
 
@@ -294,5 +295,4 @@ async def _put(target: Target, world: World, record: Staging, about: Deed) -> No
 
 async def _write_record(target: Target, world: World, record: Staging, reason: str) -> Upshot:
     version = await world.kv.write(target.staging, staging_fields(record), cas=record.version)
-    detail = f"{target.staging} version {version}: {reason}"
-    return Upshot(detail, path=str(target.staging), version=version)
+    return wrote(target.staging, version, why=reason)

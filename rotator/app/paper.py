@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rotator.core.history import Ended
+from rotator.core.history import Ended, Upshot
 from rotator.core.requests import collected
 from rotator.errors import RotatorError, UnknownOutcomeError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from rotator.core.history import Deed, Upshot
-    from rotator.core.model import RotationId
+    from rotator.core.history import Deed
+    from rotator.core.model import KvPath, RotationId, SecretId
     from rotator.ports import Journal
 
 
@@ -47,6 +47,12 @@ async def note(journal: Journal, number: int | None, deed: Deed, upshot: Upshot,
         deed, secret=upshot.secret or deed.secret, path=upshot.path, version=upshot.version, proof=upshot.proof
     )
     await journal.ended(number, known, Ended.DONE, upshot.detail, request_id=upshot.request_id or _listed(requests))
+
+
+def wrote(path: KvPath, version: int, *, why: str = "", secret: SecretId | None = None) -> Upshot:
+    """Return what came of writing a version in Vault."""
+    detail = f"{path} version {version}: {why}" if why else f"{path} version {version}"
+    return Upshot(detail, secret=secret, path=str(path), version=version)
 
 
 def _listed(requests: Sequence[str]) -> str | None:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from rotator.app.observe import View
 from rotator.app.orders import PATIENCE, change, held, said_by
-from rotator.app.paper import on_paper
+from rotator.app.paper import note, on_paper, wrote
 from rotator.core.actions import Blocked
 from rotator.core.facts import Facts
-from rotator.core.history import Deed, Ended, Upshot
+from rotator.core.history import Deed, Upshot
 from rotator.core.model import RetiringMode
 from rotator.core.places import cannot_be_written
 from rotator.core.records import consumer_fields
@@ -163,7 +163,7 @@ class _Back:
             retiring=(replaced, RetiringMode.OVERLAP) if replaced else None,
         )
         number = await self._world.kv.write(place.path, fields, cas=place.there.latest)
-        return Upshot(f"{place.path} version {number}", secret=former.secret.id, path=str(place.path), version=number)
+        return wrote(place.path, number, secret=former.secret.id)
 
     async def _activate(self, former: _Former) -> Upshot:
         await self._world.okta.activate_secret(self._target.app_id, former.secret.id)
@@ -197,9 +197,9 @@ class _Back:
 
     async def _note(self, former: _Former, proof: Proof) -> None:
         """Put the proof of what was written on paper, as a pass does."""
-        deed = replace(self._deed("Verify", former), proof=proof.level)
         detail = f"what Vault holds: {proof.level.value}: {proof.detail}"
-        await self._world.journal.ended(None, deed, Ended.DONE, detail, request_id=proof.request_id)
+        upshot = Upshot(detail, proof=proof.level, request_id=proof.request_id)
+        await note(self._world.journal, None, self._deed("Verify", former), upshot)
 
     def _deed(self, step: str, former: _Former) -> Deed:
         return Deed(
