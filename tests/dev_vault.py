@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from contextlib import contextmanager, suppress
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
+
+from tests.free_port import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def dev_server_or_skip(home: Path) -> Iterator[RealVault]:
     program = shutil.which("bao") or shutil.which("vault")
     if program is None:
         pytest.skip(NONE)
-    port = _free_port()
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     flags = ["-dev", f"-dev-root-token-id={ROOT}", f"-dev-listen-address=127.0.0.1:{port}", "-dev-no-store-token"]
     with (home / "server.log").open("wb") as log:
@@ -64,13 +65,6 @@ def dev_server_or_skip(home: Path) -> Iterator[RealVault]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for(address: str, server: subprocess.Popen[bytes], home: Path) -> None:

@@ -25,6 +25,7 @@ from rotator.sandbox.world import Sandbox
 from rotator.settings import Settings, load
 from tests.app.small_world import Told
 from tests.entry.site import Site
+from tests.free_port import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
@@ -35,13 +36,6 @@ if TYPE_CHECKING:
 
 TICK = timedelta(seconds=1)
 SOON = 10.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def plain(outcome: Outcome, _: datetime, __: bool, force: bool) -> dict[str, Any]:

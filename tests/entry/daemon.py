@@ -99,7 +99,10 @@ class Daemon:
 
     def told(self) -> str:
         """Return the next message to systemd."""
-        return self._notify.recv(4096).decode()
+        try:
+            return self._notify.recv(4096).decode()
+        except TimeoutError:
+            raise AssertionError(f"nothing was told to systemd: {self.log.read_text()}") from None
 
     def until_ready(self) -> Self:
         assert self.told() == "READY=1"

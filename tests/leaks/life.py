@@ -27,6 +27,7 @@ from rotator.sandbox.vault_tokens import TokenTraits
 from tests.contract.okta_keys import rsa_pem
 from tests.entry.daemon import Daemon
 from tests.entry.site import Site
+from tests.free_port import free_port
 from tests.leaks.place import INPUTS, Place, Watcher
 from tests.leaks.scanner import Scanner
 
@@ -185,7 +186,7 @@ class Life:
                 "upcoming": "7d",
             },
             "heartbeat": {"url_file": "heartbeat-url", "every": "1s"},
-            "health": {"listen": f"127.0.0.1:{_free_port()}"},
+            "health": {"listen": f"127.0.0.1:{free_port()}"},
             **self.state,
         }
         self.box.okta.settings.limits = {"apps": 100_000, "app": 100_000, "logs": 100_000}
@@ -305,12 +306,6 @@ def keep_post(place: Place, receiver: Receiver) -> None:
         heads = "\n".join(f"{name}: {text}" for name, text in got.headers.items())
         path = got.path.replace(ADDRESS_TOKEN, "…")
         place.file(f"post/{got.path.split('/')[1]}/{number}").write_bytes(f"{path}\n{heads}\n\n".encode() + got.body)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _public() -> dict[str, Any]:
