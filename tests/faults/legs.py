@@ -67,8 +67,9 @@ class Stream:
 
     def reset(self) -> None:
         """Cut it so that the other side sees a reset."""
-        taken: socket.socket = self.writer.get_extra_info("socket")
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        taken: socket.socket | None = self.writer.get_extra_info("socket")
+        if taken is not None:  # the other side may have left meanwhile
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.abort()
 
     def abort(self) -> None:
@@ -76,8 +77,9 @@ class Stream:
 
     def close_half(self) -> None:
         """Say that nothing more comes, and go on listening."""
-        taken: socket.socket = self.writer.get_extra_info("socket")
-        taken.shutdown(socket.SHUT_WR)
+        taken: socket.socket | None = self.writer.get_extra_info("socket")
+        if taken is not None:  # the other side may have left meanwhile
+            taken.shutdown(socket.SHUT_WR)
 
     async def close(self) -> None:
         """End it in good manners, whatever was sent."""
