@@ -501,8 +501,11 @@ class Brakes(Protocol):
         """Return why everything only observes; None if it does not."""
         ...
 
-    async def pull(self, brake: Brake) -> None:
-        """Set it, unless one is set already; that of a new state (`core.survey`) gives way to any."""
+    async def end_survey(self, found: Brake | None, at: datetime) -> None:
+        """Set what was found in the place of a new state's brake (`core.survey`), or release it if nothing was.
+
+        It does nothing where that brake is on no more: another member, or a person, has decided meanwhile.
+        """
         ...
 
     async def release(self, by: str, at: datetime) -> None:

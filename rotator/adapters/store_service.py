@@ -2,7 +2,8 @@
 
 * An org's log is heard by one member at a time, by the database's clock. Who lost it keeps no place any more: a member
   that slept must not put back what another has heard since.
-* The brake is one for all. It keeps its first reason until it is released; that of a new state gives way to any.
+* The brake is one for all. It keeps its reason until it is released; that of a new state gives way to what the first
+  member finds that has looked at everything. Who comes to an end later decides nothing any more.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rotator.adapters.store_sql import now, put
 from rotator.core.admission import Brake
 from rotator.core.history import Place
 from rotator.core.selection import Member
-from rotator.core.survey import NEW_STATE
+from rotator.core.survey import NEW_STATE, SURVEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,16 +80,20 @@ class StoreBrakes:
         found = await self._store.read(lambda connection: connection.execute(query).first())
         return Brake(*found) if found else None
 
-    async def pull(self, brake: Brake) -> None:
-        """Set it, unless one is set already; that of a new state gives way to any."""
-        change = {"pulled": True, "since": brake.since, "why": brake.why, "hint": brake.hint}
-        pulled = update(brakes).where(~brakes.c.pulled | (brakes.c.why == NEW_STATE)).values(change)
-        await self._store.write(lambda connection: connection.execute(pulled))
+    async def end_survey(self, found: Brake | None, at: datetime) -> None:
+        """Set what was found in the place of a new state's brake, or release it; nothing if that is on no more."""
+        change = {"since": found.since, "why": found.why, "hint": found.hint} if found else _released(SURVEY, at)
+        ended = update(brakes).where(brakes.c.pulled & (brakes.c.why == NEW_STATE)).values(change)
+        await self._store.write(lambda connection: connection.execute(ended))
 
     async def release(self, by: str, at: datetime) -> None:
         """Let everything go on; what the breakers have counted until then counts no more."""
-        released = update(brakes).values(pulled=False, released_by=by, released_at=at)
+        released = update(brakes).values(_released(by, at))
         await self._store.write(lambda connection: connection.execute(released))
+
+
+def _released(by: str, at: datetime) -> dict[str, object]:
+    return {"pulled": False, "released_by": by, "released_at": at}
 
 
 class StoreRoster:

@@ -98,12 +98,8 @@ async def _surveyed(
     looks = {outcome.target.name: last_look(outcome, now) for outcome in outcomes}
     if brake.why != NEW_STATE or not all_of_them or unfinished(looks, looks):
         return brake
-    found = objection(looks, looks, settings.limits, now)
-    if found is None:
-        await worlds.state.brakes.release("the first survey", now)
-    else:
-        await worlds.state.brakes.pull(found)
-    return found
+    await worlds.state.brakes.end_survey(objection(looks, looks, settings.limits, now), now)
+    return await worlds.state.brakes.brake()
 
 
 def tell(reports: Sequence[Report], *, output: str, command: str, blocks: bool = False) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rotator.core.agenda import LastLook
 
 NEW_STATE = "the state database is new"  # as the first migration writes it
+SURVEY = "the first survey"  # who releases its brake
 _HINT = (
     "Was the database lost, or does `state.url` name another one? `rotator plan` says what is due;"
     " `rotator resume --all` lets everything go on."

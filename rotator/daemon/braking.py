@@ -3,7 +3,7 @@
 * It is read at every tick; each change is one event in the log.
 * A new state database has it on. It is released by itself once every target was looked at and nothing speaks against
   it (`core.survey`), or set anew with what does; from then on only a person releases it.
-* Who was held back by it is looked at as soon as it is off.
+* Who was held back by it is looked at as soon as it is off, even if that look was still being made then.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Braking:
         self._clock = clock
         self._limits = limits
         self._wake = wake
+        self._only_looked_at: set[str] = set()  # in the pass that is being made
         self._held_back: set[str] = set()
 
     async def ask(self) -> None:
@@ -51,21 +52,28 @@ class Braking:
             brake = await self._judge()
         self._take(brake)
 
-    def note(self, name: str, *, held_back: bool) -> None:
-        """Note whether a target had something to do that it was not let do."""
-        if held_back:
-            self._held_back.add(name)
+    def holds(self, name: str) -> bool:
+        """Say whether a pass that begins now may only look."""
+        if self._pulse.brake is None:
+            self._only_looked_at.discard(name)
+            return False
+        self._only_looked_at.add(name)
+        return True
+
+    def note(self, name: str, *, planned: bool) -> None:
+        """Note whether a pass left something undone."""
+        self._held_back.discard(name)
+        if not planned or name not in self._only_looked_at:
+            return
+        if self._pulse.brake is None:  # it came off in the middle of the pass
+            self._wake([name])
         else:
-            self._held_back.discard(name)
+            self._held_back.add(name)
 
     async def _judge(self) -> Brake | None:
         """Release the brake of a new state, or set it anew with what speaks against that."""
         pulse, now = self._pulse, self._clock.now()
-        brake = objection(pulse.targets, pulse.last, self._limits(), now)
-        if brake is None:
-            await self._brakes.release("the first survey", now)
-        else:
-            await self._brakes.pull(brake)
+        await self._brakes.end_survey(objection(pulse.targets, pulse.last, self._limits(), now), now)
         return await self._brakes.brake()
 
     def _take(self, brake: Brake | None) -> None:

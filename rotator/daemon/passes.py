@@ -163,6 +163,7 @@ class Passes:
 
     async def _carry_on(self, target: Target) -> Outcome:
         limits, told = self._limits, self._told.pop(target.name, None)
+        braked = self._around.braking.holds(target.name) and told is None
         share = Share.URGENT if target.name in self._pressing else Share.ROUTINE
         self._pressing.discard(target.name)
         async with asyncio.timeout((limits.one_pass + limits.grace).total_seconds()):
@@ -176,7 +177,7 @@ class Passes:
                     world,
                     told=told is not None,
                     order=told.order if told else None,
-                    dry_run=told is None and self._around.pulse.brake is not None,
+                    dry_run=braked,
                     tries=self._tries.setdefault(target.name, {}),
                     deadline=self._clock.now() + limits.one_pass,
                 )
@@ -192,7 +193,7 @@ class Passes:
         if not around.agenda.has(target):  # another configuration has come meanwhile
             return
         around.pulse.last[target.name] = last_look(outcome, now)
-        around.braking.note(target.name, held_back=outcome.planned is not None)
+        around.braking.note(target.name, planned=outcome.planned is not None)
         if isinstance(outcome.ending, Rest) and outcome.ending.waiting not in COUNTED:
             self._tries.pop(target.name, None)
         if isinstance(outcome.ending, RotatorError) and (stale() or around.horizon.holds(target)):

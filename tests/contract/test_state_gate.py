@@ -178,15 +178,35 @@ async def test_a_new_database_has_its_brake_on(state: StateWorld) -> None:
 
 async def test_a_brake_holds_all_members_until_one_of_them_releases_it(state: StateWorld) -> None:
     one, two = await state.member("one"), await state.member("two")
+    first = Brake(NOON, "a third of the apps are gone", "Look at Okta.")
+
+    await two.brakes.end_survey(first, NOON)
+    assert await one.brakes.brake() == first
+    assert await two.brakes.brake() == first
 
     await one.brakes.release("ops", NOON)
     assert await two.brakes.brake() is None
-    first = Brake(NOON, "a third of the apps are gone", "Look at Okta.")
-    await two.brakes.pull(first)
-    await one.brakes.pull(Brake(NOON + timedelta(hours=1), "something else"))
 
+
+@pytest.mark.parametrize("found", [None, Brake(NOON, "many are due")], ids=["nothing", "something"])
+async def test_who_ends_the_survey_late_undoes_nothing(state: StateWorld, found: Brake | None) -> None:
+    one, late = await state.member("one"), await state.member("late")
+    first = Brake(NOON, "Vault shows earlier rotations")
+
+    await one.brakes.end_survey(first, NOON)
+    await late.brakes.end_survey(found, NOON)
     assert await one.brakes.brake() == first
-    assert await two.brakes.brake() == first
+
+    await one.brakes.release("ops", NOON)
+    await late.brakes.end_survey(found, NOON)
+    assert await one.brakes.brake() is None
+
+
+async def test_a_survey_that_found_nothing_lets_all_members_go_on(state: StateWorld) -> None:
+    one, two = await state.member("one"), await state.member("two")
+
+    await one.brakes.end_survey(None, NOON)
+    assert await two.brakes.brake() is None
 
 
 @pytest.mark.parametrize("set_before", [True, False])

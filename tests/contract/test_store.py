@@ -299,7 +299,6 @@ async def everything_that_takes_text(store: Store, given: str) -> list[str]:
     journal, memory, roster = StoreJournal(store, ManualClock()), StoreMemory(store), StoreRoster(store)
     gate = StoreGate(store, admit, ManualClock())
     known = Remembered("billing", "digest", NOON, Entry(NOON))
-    await StoreBrakes(store).release("ops", NOON)
     took = []
     for name, call in {
         "begins": journal.begins(replace(DEED, reason=given)),
@@ -307,7 +306,7 @@ async def everything_that_takes_text(store: Store, given: str) -> list[str]:
         "detail": memory.remember([replace(known, last=LastLook(NOON, "error", given))]),
         "label": roster.note([Member("services", AppId("0oa1"), ClientId("0oa1"), given, NOON)]),
         "cursor": StoreCursors(store, "one").keep("acme", Place(given, NOON)),
-        "why": StoreBrakes(store).pull(Brake(NOON, given)),
+        "why": StoreBrakes(store).end_survey(Brake(NOON, given), NOON),
         "wish": gate.ask(Wish(given, Policy(), Reason.EXPIRED, NOON)),
     }.items():
         try:

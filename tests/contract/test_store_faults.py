@@ -29,6 +29,7 @@ from rotator.adapters.store_service import StoreBrakes
 from rotator.core.history import Deed
 from rotator.core.model import AppId, KvPath, Target
 from rotator.core.secret_value import SecretValue
+from rotator.core.survey import NEW_STATE
 from rotator.errors import BusyError, ConfigError, RotatorError, SpoiltStateError, StateError
 from tests.fakes.okta import NOON, ManualClock
 from tests.postgres import PASSWORD
@@ -266,15 +267,16 @@ def mend():
 async def main():
     store = Store(f"sqlite:///{file}")
     brakes = StoreBrakes(store)
-    await brakes.release("ops", datetime.now(UTC))
+    now = datetime.now(UTC)
+    print((await brakes.brake()).why)
     spoil()
     try:
-        await brakes.pull(Brake(datetime.now(UTC), "x" * 1_000_000))
+        await brakes.end_survey(Brake(now, "x" * 1_000_000), now)
     except RotatorError as error:
         print(type(error).__name__, str(error).removeprefix(f"the state database {file} "))
     mend()
-    print(await brakes.brake())
-    await brakes.pull(Brake(datetime.now(UTC), "y" * 1_000_000))
+    print((await brakes.brake()).why)
+    await brakes.end_survey(Brake(now, "y" * 1_000_000), now)
     print((await brakes.brake()).why[0])
 
 asyncio.run(main())
@@ -305,7 +307,7 @@ def test_what_cannot_be_written_leaves_what_was_and_can_be_written_later(
     command = [sys.executable, "-c", LIVES_THROUGH, str(anybody_s), fault]
     lived = subprocess.run(command, capture_output=True, text=True, check=False)
 
-    assert (lived.stdout.splitlines(), lived.stderr) == ([f"StateError {said}", "None", "y"], "")
+    assert (lived.stdout.splitlines(), lived.stderr) == ([NEW_STATE, f"StateError {said}", NEW_STATE, "y"], "")
 
 
 async def test_a_role_without_rights_is_a_matter_for_a_person(cluster: Cluster) -> None:

@@ -54,8 +54,8 @@ class Held:
     async def brake(self) -> Brake | None:
         return self.held
 
-    async def pull(self, brake: Brake) -> None:
-        self.held = self.held or brake
+    async def end_survey(self, found: Brake | None, at: datetime) -> None:
+        self.held = found
 
     async def release(self, by: str, at: datetime) -> None:
         self.held = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -226,10 +227,29 @@ async def test_a_target_that_cannot_be_reached_leaves_the_survey_open(small: Sma
 async def test_a_brake_that_is_set_meanwhile_stops_what_comes_after(small: SmallWorld) -> None:
     targets, state = fleet(small, 1, age=YOUNG), released(small)
     async with Post(small, targets, state=state) as post:
-        await state.member("me", {}).brakes.pull(Brake(small.clock.now(), "somebody was worried"))
+        state.brake = Brake(small.clock.now(), "somebody was worried")
         await post.tick(timedelta(days=DUE))
         await post.tick()
         assert small.current(targets[0]) == OLD
+
+
+async def test_who_is_being_looked_at_when_it_comes_off_is_looked_at_once_more(small: SmallWorld) -> None:
+    (target,), state = fleet(small, 1, age=DUE), lost(small)
+    post, go_on = Post(small, [target], state=state), asyncio.Event()
+
+    async def wait(_: str) -> None:
+        await go_on.wait()
+
+    post.wires.kv.meanwhile = wait
+    async with post:
+        await state.member("other", {}).brakes.release("other", small.clock.now())
+        await post.tick()
+        assert post.vitals.brake is None
+        go_on.set()
+        await post.settle()
+        await post.tick()
+
+        assert small.current(target) != OLD
 
 
 async def test_who_was_held_back_is_looked_at_as_soon_as_somebody_releases_it(small: SmallWorld) -> None:

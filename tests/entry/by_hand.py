@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 A_MOMENT = timedelta(seconds=1)
 
 
-async def lived(site: Site, span: timedelta, pace: Pace) -> None:
-    """Let a daemon whose brake is off live for so long: the clock jumps to whatever is due next."""
+async def lived(site: Site, span: timedelta, pace: Pace, *, released: bool = True) -> None:
+    """Let a daemon, by default one whose brake is off, live for so long: the clock jumps to whatever is due next."""
     settings, clock, leases_in = load(site.config), site.box.clock, site.folder / "leases"
     ends, bell, asked = clock.now() + span, Bell(timedelta(hours=1)), Asked()  # rung by hand
 
@@ -46,7 +46,8 @@ async def lived(site: Site, span: timedelta, pace: Pace) -> None:
         state = await around.enter_async_context(
             open_state(settings, decide=decide, owner="daemon@site", clock=clock, leases_in=leases_in)
         )
-        await state.brakes.release("the tests", clock.now())
+        if released:
+            await state.brakes.release("the tests", clock.now())
         worlds = await around.enter_async_context(
             open_worlds(
                 settings, progress=Told(), warn=print, clock=clock, leases_in=leases_in, state=state, sleep=jump

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rotator.cli.session import open_state_for_a_command
-from rotator.core.admission import Brake
 from rotator.core.agenda import Pace
 from rotator.sandbox.journal import Wanted
-from rotator.settings import load
 from tests.entry.by_hand import lived
 
 if TYPE_CHECKING:
@@ -30,9 +27,9 @@ def known(site: Site) -> Site:
     return site
 
 
-def looked_at(site: Site) -> None:
+def looked_at(site: Site, *, released: bool = True) -> None:
     """Have the daemon look at all targets once."""
-    asyncio.run(lived(site, A_MOMENT, Pace()))
+    asyncio.run(lived(site, A_MOMENT, Pace(), released=released))
 
 
 def recalled(site: Site, command: str, *args: str) -> Ran:
@@ -129,17 +126,13 @@ def test_one_can_be_named(known: Site) -> None:
 
 
 def test_a_brake_is_told(known: Site) -> None:
-    known.add(age=YOUNG)
-    looked_at(known)
-
-    async def pull() -> None:
-        async with open_state_for_a_command(load(known.config)) as state:
-            await state.brakes.pull(Brake(known.box.clock.now(), "many are due"))
-
-    asyncio.run(pull())
+    for number in range(6):
+        known.add(f"app{number}")
+    looked_at(known, released=False)
 
     ran = recalled(known, "plan")
-    assert "rotator: everything is only looked at: many are due\n`rotator resume --all` lets it go on." in ran.err
+    assert "rotator: everything is only looked at: 6 targets are due at once, more than 5 (`limits`)\n" in ran.err
+    assert "`rotator resume --all` lets everything go on." in ran.err
 
 
 @pytest.mark.parametrize("command", ["plan", "status"])

@@ -16,7 +16,7 @@ from rotator.core.admission import LONG_AGO, Admitted, Begun, Brake, Ledger
 from rotator.core.chain import BEGINNING, chained
 from rotator.core.history import Row
 from rotator.core.notices import WINDOW, Batch, Notice, Standing, decide, how_many
-from rotator.core.survey import NEW_STATE, new_state
+from rotator.core.survey import NEW_STATE, SURVEY, new_state
 from rotator.errors import BusyError, RotatorError
 
 if TYPE_CHECKING:
@@ -342,10 +342,14 @@ class FakeBrakes:
         self.state.up()
         return self.state.brake
 
-    async def pull(self, brake: Brake) -> None:
+    async def end_survey(self, found: Brake | None, at: datetime) -> None:
         self.state.up()
-        if self.state.brake is None or self.state.brake.why == NEW_STATE:
-            self.state.brake = brake
+        if self.state.brake is None or self.state.brake.why != NEW_STATE:
+            return
+        if found is None:
+            await self.release(SURVEY, at)
+        else:
+            self.state.brake = found
 
     async def release(self, by: str, at: datetime) -> None:
         self.state.up()
