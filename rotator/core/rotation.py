@@ -75,10 +75,10 @@ def next_action(seen: Snapshot, now: datetime) -> Action:
 
 
 def paused(facts: Facts) -> Action | None:
-    """Row 1."""
+    """Row 1: nothing is done, but that what a rollback went back to stays on: an order of ours may arrive after it."""
     if facts.staging.paused is None:
         return None
-    return Rest(None, Waiting.PAUSED, facts.staging.paused)
+    return _switched_off_late(facts) or Rest(None, Waiting.PAUSED, facts.staging.paused)
 
 
 def clock_ahead(facts: Facts) -> Action | None:
@@ -371,6 +371,17 @@ ROWS: tuple[Callable[[Facts], Action | None], ...] = (
     retire,
     renew,
 )
+
+
+def _switched_off_late(facts: Facts) -> Action | None:
+    for secret in facts.matches:
+        if secret.active or secret.id != facts.staging.rollback:
+            continue
+        if secret.id not in facts.seen.asked:
+            return AskLog(secret)
+        if facts.seen.asked[secret.id]:
+            return Activate(secret.id, "gone back to, and switched off by us")
+    return None
 
 
 def _next_of(facts: Facts, leaving: Leaving) -> Action | None:

@@ -78,6 +78,8 @@ V1A = version(1, A, age=100)
 OLD_A = secret(A, age=100)
 SHUT = replace(POLICY, windows=(Window(frozenset({"tue"}), time(9), time(16), "UTC"),))  # NOON is a Monday
 MANUAL = replace(POLICY, mode=Mode.MANUAL)
+GONE_BACK = closed(A, B, paused="by kim", rollback=SecretId("ocsA"))
+OURS, THEIRS = {SecretId("ocsA"): True}, {SecretId("ocsA"): False}
 ALSO = (Destination(KvPath("kv", "billing/reports")),)
 
 
@@ -101,6 +103,31 @@ def minutes(count: float) -> timedelta:
             seen(OLD_A, vault=consumer(V1A), staging=closed(A, paused="by kim")),
             Rest(None, Waiting.PAUSED, "by kim"),
             "row 1: a paused target rests although its secret has expired",
+        ),
+        case(
+            seen(secret(A, active=False), vault=consumer(V1A), staging=closed(A, paused="by kim")),
+            Rest(None, Waiting.PAUSED, "by kim"),
+            "row 1: a paused target rests although its secret was switched off",
+        ),
+        case(
+            seen(secret(A, active=False), secret(B), vault=consumer(V1A), staging=GONE_BACK),
+            AskLog(secret(A, active=False)),
+            "row 1: who switched off what a rollback went back to is asked of the log",
+        ),
+        case(
+            seen(secret(A, active=False), secret(B), vault=consumer(V1A), staging=GONE_BACK, asked=OURS),
+            Activate(SecretId("ocsA"), "gone back to, and switched off by us"),
+            "row 1: an order of ours that came after a rollback is taken back",
+        ),
+        case(
+            seen(secret(A, active=False), secret(B), vault=consumer(V1A), staging=GONE_BACK, asked=THEIRS),
+            Rest(None, Waiting.PAUSED, "by kim"),
+            "row 1: what an admin switched off after a rollback stays off",
+        ),
+        case(
+            seen(secret(A, active=False), secret(B), vault=consumer(version(1, B)), staging=GONE_BACK, asked=OURS),
+            Rest(None, Waiting.PAUSED, "by kim"),
+            "row 1: what a rollback has not yet gone back to stays as it is",
         ),
         case(
             seen(OLD_A, vault=consumer(V1A), staging=staged(B, base=V1A)),

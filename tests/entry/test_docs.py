@@ -39,7 +39,7 @@ from tests.entry.documents import (
 from tests.entry.reader import CONFIG, TARGET, Reader, policy_in
 from tests.entry.site import APPS, WRITES
 from tests.fakes.okta import ManualClock
-from tests.faults import people, scenes
+from tests.faults import operations, people, scenes
 from tests.faults.ports import Fault
 from tests.faults.story import Story, replay, tell
 from tests.receiver import receiving
@@ -268,12 +268,14 @@ def test_an_assumption_stands_in_the_code_that_it_names() -> None:
 
 
 def story_in(text: str) -> Story:
-    """Return the story that a document writes as `expired 9:LATER 10:person_rolls_back`."""
-    scene, *events = text.split()
-    pairs = [(int(number), name) for number, _, name in (event.partition(":") for event in events)]
+    """Return the story that a document writes as `expired 9:LATER 10:person_rolls_back pass 2:rollback`."""
+    scene, *events = text.replace("pass ", "pass:").split()
+    pairs = [(int(number), name) for number, name in (event.split(":") for event in events if event[0].isdigit())]
     faults = tuple((number, Fault[name]) for number, name in pairs if name.isupper())
     acts = tuple((number, getattr(people, name)) for number, name in pairs if name.islower())
-    return Story(getattr(scenes, scene), faults, acts)
+    ordered = (event.split(":")[1:] for event in events if event.startswith("pass:"))
+    orders = tuple((int(number), getattr(operations, name)) for number, name in ordered)
+    return Story(getattr(scenes, scene), faults, acts, orders=orders)
 
 
 @pytest.mark.parametrize("row", rows_of(text_of(DOCS / "races.md")), ids=lambda row: row[-1].strip("`"))

@@ -80,6 +80,7 @@ class Observer:
     violations: list[Violation] = field(default_factory=list)
     created: list[str] = field(default_factory=list)  # values, in the order of our create calls that were applied
     writes: int = 0  # mutating calls of ours
+    kept_on: int = 0  # those that switched on what a rollback went back to, while the target was paused
     racing: bool = False  # a person acted in the very instant of an effect of ours
     _excused: set[str] = field(default_factory=set)  # values that people revoked, or put where they could not work
     _was_current: dict[str, datetime | None] = field(default_factory=dict)  # value → when it ceased to be, None: is
@@ -141,9 +142,14 @@ class Observer:
         if heeded and not granted and value not in self._excused | self._dismissed:
             self._broken("I1", "a consumer that goes on with the old secret was cut off")
 
-    def paused_pass(self, writes_before: int) -> None:
+    @property
+    def touched(self) -> int:
+        """How often something was written that a pause forbids."""
+        return self.writes - self.kept_on
+
+    def paused_pass(self, touched_before: int) -> None:
         """A pass went over a target that was paused all the while."""
-        if self.writes != writes_before:
+        if self.touched != touched_before:
             self._broken("I5", "a paused target was written to")
 
     def hooks_run(self, runs: list[tuple[str, str]], wanted: tuple[str, ...], *, crashed: bool) -> None:
@@ -169,6 +175,7 @@ class Observer:
         """An effect of ours was applied. `stale`: a person acted in the same instant."""
         self._effect = number
         self.writes += 1
+        self.kept_on += name == "activate" and self.before.paused and after.accepts(after.current or "")
         if not stale:
             self._check_foreign(name, after)
             self._check_wishes(name, after)

@@ -52,6 +52,7 @@ def approve(stage: Stage) -> None:
 def rollback(stage: Stage) -> None:
     stage.observer.may_overwrite = True  # a person names what is to lie there
     run(go_back(stage.target, stage.world(), sleep=_no_wait))
+    stage.gate.somebody_acted()  # what is still on its way was sent before that
 
 
 def retire(stage: Stage) -> None:

@@ -140,6 +140,17 @@ FOUND: tuple[Story, ...] = (
         days=((4, people.person_rolls_back),),
         orders=((2, operations.retire), (6, operations.resume)),
     ),
+    # What a rollback went back to is switched on again if an order of ours arrives after it, pause or no pause.
+    Story(
+        scenes.nothing,
+        faults=((17, Fault.LATER),),
+        orders=((5, operations.compromised), (5, operations.rollback)),
+    ),
+    Story(
+        scenes.unheard,
+        faults=((14, Fault.LATER),),
+        orders=((4, operations.compromised), (4, operations.rollback)),
+    ),
     # A secret of Okta's is proven before it is adopted.
     Story(
         scenes.slow,

@@ -177,7 +177,7 @@ class Stage:
 
     def _whole_pass(self, number: int) -> Outcome | None:
         """A pass as a daemon makes it; None if it died."""
-        written = self.observer.writes
+        written, touched = self.observer.writes, self.observer.touched
         outcome: Outcome | None = None
         self._dismiss()
         try:
@@ -188,7 +188,7 @@ class Stage:
             self.crashes += 1
             self.force = None if self.gate.number else self.force  # an order that did nothing yet is given again
         if self.held and not self.gate.acted:
-            self.observer.paused_pass(written)
+            self.observer.paused_pass(touched)
         events = (*self.story.days, *self.story.orders)
         last = max((when for when, _what in events), default=0)
         quiet = number > last and self.observer.writes == written and not self.gate.acted
