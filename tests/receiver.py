@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SOON = 20.0
+SOON = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ class Hold:
         assert self._verdict is not None
         return self._verdict
 
-    def wait(self, within: float = 5.0) -> Call:
+    def wait(self, within: float = 30.0) -> Call:
         """Wait until the call is there, and return it; TimeoutError if it does not come."""
         if not self.reached.wait(within) or self.call is None:
             raise TimeoutError(f"no call came to be held within {within} s")

@@ -108,7 +108,7 @@ class Journal:
         """Count them by one field, as "none" where it has no value."""
         return Counter(str(getattr(call, by)).replace("None", "none") for call in self.calls(wanted, since=since))
 
-    def wait_until(self, holds: Callable[[tuple[Call, ...]], bool], *, within: float = 5.0) -> tuple[Call, ...]:
+    def wait_until(self, holds: Callable[[tuple[Call, ...]], bool], *, within: float = 30.0) -> tuple[Call, ...]:
         """Wait until the calls so far satisfy `holds`, and return them; TimeoutError if they do not in time."""
         with self._changed:
             if not self._changed.wait_for(lambda: holds(tuple(self._calls)), timeout=within):

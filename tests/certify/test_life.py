@@ -27,7 +27,7 @@ from tests.entry.site import Site
 if TYPE_CHECKING:
     from pathlib import Path
 
-SOON = 20.0  # seconds, on a busy machine
+SOON = 60.0  # seconds, on a busy machine
 MAKE_APP = Wanted(service="okta", method="POST", path="/api/v1/apps")
 MAKE_SECRET = Wanted(service="okta", method="POST", path="/api/v1/apps/*/credentials/secrets")
 DEACTIVATE = Wanted(service="okta", method="POST", path="/api/v1/apps/*/credentials/secrets/*/lifecycle/deactivate")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rotator.ports import Engine
 
 BEAT = timedelta(milliseconds=100)
-SOON = 10.0
+SOON = 30.0  # seconds, on a busy machine
 
 CHILD = """
 import asyncio, sys

@@ -181,7 +181,7 @@ class Post:
         """Ask to stop and wait for the end."""
         self.ask_to_stop()
         assert self._task
-        await asyncio.wait_for(self._task, 5)
+        await asyncio.wait_for(self._task, 30)
 
     @property
     def wakes_at(self) -> datetime:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rotator.app.rotate import Outcome
     from rotator.core.model import Target
 
-SOON = 5.0
+SOON = 30.0  # seconds, on a busy machine
 MOMENT = 0.005
 ME = pwd.getpwuid(os.getuid()).pw_name
 

@@ -30,7 +30,7 @@ def ask(site: Site, app: OktaApp, secret: ClientSecret) -> bool:
         {"grant_type": "client_credentials", "scope": SCOPE},
         auth=(app.client_id, secret.value),
         headers={"User-Agent": CONSUMER},
-        timeout=5,
+        timeout=30,
     )
     return answer.status_code == 200
 

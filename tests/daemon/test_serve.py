@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rotator.app.rotate import Outcome
 
 TICK = timedelta(seconds=1)
-SOON = 10.0
+SOON = 30.0  # seconds, on a busy machine
 
 
 def plain(outcome: Outcome, _: datetime, __: bool, force: bool) -> dict[str, Any]:

@@ -417,7 +417,7 @@ async def test_it_asks_again_and_again_and_an_org_that_hangs_makes_no_other_wait
             soaking=Soaking(),
         )
         task = asyncio.create_task(watch.run())
-        await asyncio.wait_for(thrice.wait(), 5)
+        await asyncio.wait_for(thrice.wait(), 30)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.entry.site import Site
 
-SOON = 15.0  # seconds, on a busy machine
+SOON = 60.0  # seconds, on a busy machine
 
 
 class Process(Protocol):

@@ -206,7 +206,7 @@ def _in_use(reader: Reader) -> None:
         {"grant_type": "client_credentials", "scope": "billing.read"},
         auth=(reader.app.client_id, reader.app.secrets[0].value),
         headers={"User-Agent": "nightly-report/2.0"},
-        timeout=5,
+        timeout=30,
     )
     assert answer.ok
 

@@ -38,7 +38,7 @@ When = Literal["before", "after"]
 
 AT_ONCE = 8  # the longest part of some trials is waiting for an earlier attempt that might still arrive
 RUNS = 4  # of the same command, until it is done
-SOON = 20.0  # seconds
+SOON = 60.0  # seconds
 BACK = timedelta(days=12)
 LIST = "GET /api/v1/apps/{app}/credentials/secrets"
 CREATE = "POST /api/v1/apps/{app}/credentials/secrets"
