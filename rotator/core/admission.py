@@ -153,7 +153,7 @@ def too_many_urgent(_: Wish, ledger: Ledger, limits: Limits, now: datetime) -> W
         return None
     return Wait(
         None,
-        f"{len(begun)} secrets that were revoked or unknown were replaced within a day; {most} may be",
+        f"replaced within a day because they were revoked or unknown: {len(begun)}; {most} may be",
         "Find out what revoked them; `rotator resume --all` lets them go on.",
         breaker="amount",
     )

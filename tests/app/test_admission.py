@@ -99,7 +99,7 @@ async def test_many_revoked_at_once_open_the_breaker_and_a_release_lets_the_rest
 
     assert (begun, len(waits)) == (3, 6)
     assert {(wait.until, wait.waiting) for wait in waits} == {(None, Waiting.BREAKER)}
-    assert waits[0].detail.startswith("3 secrets that were revoked or unknown were replaced within a day; 3 may be. ")
+    assert waits[0].detail.startswith("replaced within a day because they were revoked or unknown: 3; 3 may be. ")
     assert waits[0].detail.endswith("`rotator resume --all` lets them go on.")
     fleet.small.clock.advance(MINUTE)
     assert (await fleet.turn())[0] == 0

@@ -132,7 +132,7 @@ def test_a_wait_for_a_person_says_how_many_and_how_to_go_on() -> None:
 
     assert answer == Wait(
         None,
-        "6 secrets that were revoked or unknown were replaced within a day; 5 may be",
+        "replaced within a day because they were revoked or unknown: 6; 5 may be",
         "Find out what revoked them; `rotator resume --all` lets them go on.",
         breaker="amount",
     )

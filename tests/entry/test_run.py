@@ -309,7 +309,7 @@ def test_a_revoked_secret_that_a_breaker_leaves_as_it_is_is_told(site: Site, run
         daemon.until("target_stopped", target="two")
         (told,) = daemon.events("target_stopped")
         assert told["level"] == "error"
-        assert "1 secrets that were revoked or unknown were replaced within a day" in told["detail"]
+        assert "replaced within a day because they were revoked or unknown: 1; 1 may be" in told["detail"]
         assert "rotator resume --all" in told["hint"]
 
         assert site.run("resume", "--all").code == 0
