@@ -54,12 +54,12 @@ from rotator.core.retirement import while_off
 from rotator.core.slots import drop_duplicate, free_a_slot, switch_off
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from rotator.core.actions import Action
     from rotator.core.facts import Leaving
-    from rotator.core.model import Snapshot
+    from rotator.core.model import OktaSecret, Snapshot
 
 
 CLOCKS_DIFFER = timedelta(hours=2)  # more than any drift; every span that a policy may set is longer, or does no harm
@@ -78,7 +78,9 @@ def paused(facts: Facts) -> Action | None:
     """Row 1: nothing is done, but that what a rollback went back to stays on: an order of ours may arrive after it."""
     if facts.staging.paused is None:
         return None
-    return _switched_off_late(facts) or Rest(None, Waiting.PAUSED, facts.staging.paused)
+    off = [secret for secret in facts.matches if not secret.active and secret.id == facts.staging.rollback]
+    back_on = _switch_on_if_ours(facts, off, "gone back to, and switched off by us")
+    return back_on or Rest(None, Waiting.PAUSED, facts.staging.paused)
 
 
 def clock_ahead(facts: Facts) -> Action | None:
@@ -265,11 +267,8 @@ def current_is_dead(facts: Facts) -> Action | None:
             if facts.seen.target.hash_differs and any(secret.value is None for secret in facts.seen.secrets)
             else "Check that the path and the app belong together.",
         )
-    for secret in facts.matches:
-        if secret.id not in facts.seen.asked:
-            return AskLog(secret)
-        if facts.seen.asked[secret.id]:
-            return Activate(secret.id, "current, and switched off by us")
+    if (back_on := _switch_on_if_ours(facts, facts.matches, "current, and switched off by us")) is not None:
+        return back_on
     if not facts.matches and not facts.record_is_ours and facts.policy.on_unknown_value is OnUnknownValue.BLOCK:
         return Blocked(
             Block.UNKNOWN_VALUE,
@@ -373,14 +372,13 @@ ROWS: tuple[Callable[[Facts], Action | None], ...] = (
 )
 
 
-def _switched_off_late(facts: Facts) -> Action | None:
-    for secret in facts.matches:
-        if secret.active or secret.id != facts.staging.rollback:
-            continue
+def _switch_on_if_ours(facts: Facts, off: Iterable[OktaSecret], why: str) -> Action | None:
+    """Ask the log who switched them off; what an admin switched off stays so."""
+    for secret in off:
         if secret.id not in facts.seen.asked:
             return AskLog(secret)
         if facts.seen.asked[secret.id]:
-            return Activate(secret.id, "gone back to, and switched off by us")
+            return Activate(secret.id, why)
     return None
 
 

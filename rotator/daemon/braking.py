@@ -42,7 +42,6 @@ class Braking:
         self._clock = clock
         self._limits = limits
         self._wake = wake
-        self._only_looked_at: set[str] = set()  # in the pass that is being made
         self._held_back: set[str] = set()
 
     async def ask(self) -> None:
@@ -52,23 +51,14 @@ class Braking:
             brake = await self._judge()
         self._take(brake)
 
-    def holds(self, name: str) -> bool:
-        """Say whether a pass that begins now may only look."""
-        if self._pulse.brake is None:
-            self._only_looked_at.discard(name)
-            return False
-        self._only_looked_at.add(name)
-        return True
-
-    def note(self, name: str, *, planned: bool) -> None:
-        """Note whether a pass left something undone."""
-        self._held_back.discard(name)
-        if not planned or name not in self._only_looked_at:
-            return
-        if self._pulse.brake is None:  # it came off in the middle of the pass
-            self._wake([name])
-        else:
+    def note(self, name: str, *, held_back: bool) -> None:
+        """Note whether a pass had something to do that it was not let do."""
+        if not held_back:
+            self._held_back.discard(name)
+        elif self._pulse.brake is not None:
             self._held_back.add(name)
+        else:  # it came off in the middle of the pass
+            self._wake([name])
 
     async def _judge(self) -> Brake | None:
         """Release the brake of a new state, or set it anew with what speaks against that."""

@@ -157,13 +157,16 @@ class Passes:
             self._note(Outcome(target, (), fault, None))
 
     async def _look_at(self, target: Target) -> None:
-        followed = self._followed
-        (outcome,) = await each([target], self._carry_on, failed=lambda target, error: Outcome(target, (), error, None))
-        await self._learn(outcome, stale=lambda: followed != self._followed)
+        followed, braked = self._followed, self._around.pulse.brake is not None
+        (outcome,) = await each(
+            [target],
+            lambda one: self._carry_on(one, braked=braked),
+            failed=lambda one, error: Outcome(one, (), error, None),
+        )
+        await self._learn(outcome, braked=braked, stale=lambda: followed != self._followed)
 
-    async def _carry_on(self, target: Target) -> Outcome:
+    async def _carry_on(self, target: Target, *, braked: bool) -> Outcome:
         limits, told = self._limits, self._told.pop(target.name, None)
-        braked = self._around.braking.holds(target.name) and told is None
         share = Share.URGENT if target.name in self._pressing else Share.ROUTINE
         self._pressing.discard(target.name)
         async with asyncio.timeout((limits.one_pass + limits.grace).total_seconds()):
@@ -177,13 +180,16 @@ class Passes:
                     world,
                     told=told is not None,
                     order=told.order if told else None,
-                    dry_run=braked,
+                    dry_run=braked and told is None,
                     tries=self._tries.setdefault(target.name, {}),
                     deadline=self._clock.now() + limits.one_pass,
                 )
 
-    async def _learn(self, outcome: Outcome, *, stale: Callable[[], bool]) -> None:
-        """Note how a pass ended and when to look again. `stale`: the connections it went by are left behind."""
+    async def _learn(self, outcome: Outcome, *, braked: bool, stale: Callable[[], bool]) -> None:
+        """Note how a pass ended and when to look again.
+
+        `braked`: the brake was on as it began. `stale`: the connections it went by are left behind.
+        """
         around, target = self._around, outcome.target
         if may_be_away(outcome.ending):
             await around.inquiry.find_out(target, outcome.ending)
@@ -193,7 +199,7 @@ class Passes:
         if not around.agenda.has(target):  # another configuration has come meanwhile
             return
         around.pulse.last[target.name] = last_look(outcome, now)
-        around.braking.note(target.name, planned=outcome.planned is not None)
+        around.braking.note(target.name, held_back=braked and outcome.planned is not None)
         if isinstance(outcome.ending, Rest) and outcome.ending.waiting not in COUNTED:
             self._tries.pop(target.name, None)
         if isinstance(outcome.ending, RotatorError) and (stale() or around.horizon.holds(target)):

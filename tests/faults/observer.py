@@ -175,7 +175,9 @@ class Observer:
         """An effect of ours was applied. `stale`: a person acted in the same instant."""
         self._effect = number
         self.writes += 1
-        self.kept_on += name == "activate" and self.before.paused and after.accepts(after.current or "")
+        current = after.current or ""
+        helped = after.accepts(current) and not self.before.accepts(current)
+        self.kept_on += name == "activate" and self.before.paused and helped
         if not stale:
             self._check_foreign(name, after)
             self._check_wishes(name, after)
