@@ -74,7 +74,7 @@ async def perform(action: do.Effect, seen: Snapshot, view: View, world: World) -
         case do.Adopt(secret):
             return await _adopt(seen, world, secret)
         case do.Activate(secret_id, why):
-            view.secret_is(await world.okta.activate_secret(seen.target.app_id, secret_id))
+            view.switched_on(await world.okta.activate_secret(seen.target.app_id, secret_id))
             return Upshot(f"{secret_id} is active again: {why}")
         case do.Deactivate(secret_id):
             return await _deactivate(seen, view, world, secret_id)

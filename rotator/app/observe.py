@@ -147,6 +147,12 @@ class View:
         assert self._secrets is not None
         self._secrets[secret.id] = secret
 
+    def switched_on(self, secret: OktaSecret) -> None:
+        """Okta has switched it on for us: if it is found off again, who did that is another question."""
+        self.secret_is(secret)
+        self.asked.pop(secret.id, None)
+        self.switched_off.discard(secret.id)
+
     def secret_gone(self, secret: SecretId) -> None:
         """Okta has removed it."""
         assert self._secrets is not None

@@ -16,10 +16,12 @@ from rotator.core.actions import Activate, AskLog, AskUsage, Block, Blocked, Del
 from rotator.core.usage import Usage, told
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from rotator.core.actions import Action
     from rotator.core.facts import Facts, Leaving
+    from rotator.core.model import OktaSecret
     from rotator.core.usage import Evidence
 
 
@@ -51,15 +53,24 @@ def while_off(facts: Facts, leaving: Leaving) -> Action | None:
     if evidence is None or not evidence.is_fresh(facts.now):
         return _ask(facts, leaving)
     if evidence.failing:
-        if leaving.secret.id not in facts.seen.asked:
-            return AskLog(leaving.secret)
-        if facts.seen.asked[leaving.secret.id]:
-            return Activate(leaving.secret.id, f"still used: {told(evidence.failing)}")
+        back_on = switch_on_if_ours(facts, [leaving.secret], f"still used: {told(evidence.failing)}")
+        if back_on is not None:
+            return back_on
     if facts.now < ends:
         return Rest(ends, Waiting.SOAK)
     if facts.policy.usage is Usage.REQUIRED and evidence.unproven and leaving.removal is None:
         return _until(facts, leaving, facts.now + _look_again(evidence), evidence)
     return Delete(leaving.secret.id, "soak over")
+
+
+def switch_on_if_ours(facts: Facts, off: Iterable[OktaSecret], why: str) -> Action | None:
+    """Ask the log who switched them off; what an admin switched off stays so."""
+    for secret in off:
+        if secret.id not in facts.seen.asked:
+            return AskLog(secret)
+        if facts.seen.asked[secret.id]:
+            return Activate(secret.id, why)
+    return None
 
 
 _FIRST_WAIT = 6  # of the backoff: the log shows a request within a minute or two, as a rule

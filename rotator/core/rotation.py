@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING
 
 from rotator.core import backoff
 from rotator.core.actions import (
-    Activate,
-    AskLog,
     Block,
     Blocked,
     CloseStaging,
@@ -50,16 +48,16 @@ from rotator.core.model import (
 )
 from rotator.core.places import cannot_be_written, copy_to_the_others
 from rotator.core.precedence import Hold, waits
-from rotator.core.retirement import while_off
+from rotator.core.retirement import switch_on_if_ours, while_off
 from rotator.core.slots import drop_duplicate, free_a_slot, switch_off
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from datetime import datetime
 
     from rotator.core.actions import Action
     from rotator.core.facts import Leaving
-    from rotator.core.model import OktaSecret, Snapshot
+    from rotator.core.model import Snapshot
 
 
 CLOCKS_DIFFER = timedelta(hours=2)  # more than any drift; every span that a policy may set is longer, or does no harm
@@ -79,7 +77,7 @@ def paused(facts: Facts) -> Action | None:
     if facts.staging.paused is None:
         return None
     off = [secret for secret in facts.matches if not secret.active and secret.id == facts.staging.rollback]
-    back_on = _switch_on_if_ours(facts, off, "gone back to, and switched off by us")
+    back_on = switch_on_if_ours(facts, off, "gone back to, and switched off by us")
     return back_on or Rest(None, Waiting.PAUSED, facts.staging.paused)
 
 
@@ -267,7 +265,7 @@ def current_is_dead(facts: Facts) -> Action | None:
             if facts.seen.target.hash_differs and any(secret.value is None for secret in facts.seen.secrets)
             else "Check that the path and the app belong together.",
         )
-    if (back_on := _switch_on_if_ours(facts, facts.matches, "current, and switched off by us")) is not None:
+    if (back_on := switch_on_if_ours(facts, facts.matches, "current, and switched off by us")) is not None:
         return back_on
     if not facts.matches and not facts.record_is_ours and facts.policy.on_unknown_value is OnUnknownValue.BLOCK:
         return Blocked(
@@ -370,16 +368,6 @@ ROWS: tuple[Callable[[Facts], Action | None], ...] = (
     retire,
     renew,
 )
-
-
-def _switch_on_if_ours(facts: Facts, off: Iterable[OktaSecret], why: str) -> Action | None:
-    """Ask the log who switched them off; what an admin switched off stays so."""
-    for secret in off:
-        if secret.id not in facts.seen.asked:
-            return AskLog(secret)
-        if facts.seen.asked[secret.id]:
-            return Activate(secret.id, why)
-    return None
 
 
 def _next_of(facts: Facts, leaving: Leaving) -> Action | None:

@@ -151,6 +151,12 @@ FOUND: tuple[Story, ...] = (
         faults=((14, Fault.LATER),),
         orders=((4, operations.compromised), (4, operations.rollback)),
     ),
+    # Who switched a secret off is asked anew after we switched it on: an admin may do it right then.
+    Story(
+        scenes.two_paths,
+        acts=((12, people.admin_revokes_current), (10, people.person_patches_value_back)),
+        days=((6, people.admin_revokes_current),),
+    ),
     # A secret of Okta's is proven before it is adopted.
     Story(
         scenes.slow,
