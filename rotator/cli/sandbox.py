@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -15,7 +15,7 @@ from rotator.errors import ConfigError
 from rotator.sandbox.scenes import FLEET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rotator.sandbox.furnish import Tenant
     from rotator.sandbox.scenes import Scene
@@ -57,25 +57,29 @@ def sandbox(*, okta_port: int, vault_port: int, speed: float, names: Sequence[st
     scenes = [scene for scene in FLEET if not names or scene.name in names]
     box = Sandbox(clock=SandboxClock(speed=speed), okta_port=okta_port, vault_port=vault_port)
     tenants = furnish(box, scenes)
-    with _stopped_by_signal() as stopped, _served(box):
+    with _until_a_signal() as wait, _served(box):
         print_lines(_how_to(box, tenants))
         sys.stdout.flush()
-        stopped.wait()
+        wait()
     click.echo("the sandbox is gone, and all that was in it", err=True)
     return 0
 
 
 @contextmanager
-def _stopped_by_signal() -> Iterator[threading.Event]:
-    """Return what SIGINT and SIGTERM set; they get their old meaning back in the end."""
-    stopped = threading.Event()
+def _until_a_signal() -> Iterator[Callable[[], None]]:
+    """Return what waits for SIGINT or SIGTERM; they get their old meaning back in the end.
+
+    Setting a `threading.Event` takes its lock, which the thread that a signal interrupts may hold as it begins to wait
+    for it; putting into a `SimpleQueue` may interrupt anything.
+    """
+    stopped: SimpleQueue[None] = SimpleQueue()
 
     def stop(*_: object) -> None:
-        stopped.set()
+        stopped.put(None)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stopped
+        yield stopped.get
     finally:
         for number, meaning in before.items():
             signal.signal(number, meaning)

@@ -81,7 +81,8 @@ async def _next_due(loop: Loop, task: asyncio.Task[None]) -> datetime:
         await asyncio.sleep(0.002)
         now = loop._clock.now()
         targets = list(loop.vitals.targets())
-        if not any(one.under_way or one.next_look <= now for one in targets):
+        errands = any(not errand.done() for errand in loop._errands.values())
+        if not errands and not any(one.under_way or one.next_look <= now for one in targets):
             return min(one.next_look for one in targets)
         assert not task.done()
     raise AssertionError("it does not come to rest")

@@ -11,7 +11,7 @@ import structlog
 
 from rotator.sandbox.world import Sandbox
 from tests.entry.daemon import Daemon
-from tests.entry.site import Site
+from tests.entry.site import PLENTY, Site
 from tests.entry.zygote import Zygote
 from tests.postgres import Cluster, cluster_or_skip
 
@@ -59,7 +59,8 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
 
 @pytest.fixture
 def run(site: Site, zygote: Zygote) -> Run:
-    """Return what starts the daemon at the site."""
+    """Return what starts the daemon at the site, which looks at everybody every second unless told otherwise."""
+    site.box.okta.settings.limits = PLENTY  # else it soon waits a minute for the next calls that Okta allows
 
     def start(argv: list[str], daemon: Daemon) -> object:
         return zygote.run(argv, daemon.log, **daemon.environ)

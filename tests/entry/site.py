@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = "root"
 SCOPE = "billing.read"
+PLENTY = {"apps": 100_000, "app": 100_000, "logs": 100_000, "token:default": 100_000}  # calls a minute
 APPS = Wanted(bucket="apps")
 TOKEN_CALLS = Wanted(path="/oauth2/*")
 WRITES = Wanted(service="vault", kind="kv.write")

@@ -33,7 +33,7 @@ from rotator.settings.yaml_text import parse
 from rotator.wiring import open_worlds
 from tests.app.small_world import Told
 from tests.entry.paced import Watched
-from tests.entry.site import SCOPE, Site
+from tests.entry.site import PLENTY, SCOPE, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,6 @@ LISTINGS = Wanted(service="okta", method="GET", path="/api/v1/apps/*/credentials
 LOG = Wanted(service="okta", path="/api/v1/logs")
 WRITES = [Wanted(service=service, method=method) for service in ("okta", "vault") for method in ("PUT", "DELETE")]
 TO = "secret/apps/{app_id}/okta"
-UNLIMITED = {"apps": 100_000, "app": 100_000, "logs": 100_000}
 
 
 @dataclass
@@ -100,7 +99,7 @@ class Org:
 
 @pytest.fixture
 def org(site: Site) -> Org:
-    site.box.okta.settings.limits = dict(UNLIMITED)
+    site.box.okta.settings.limits = PLENTY
     return Org(site)
 
 

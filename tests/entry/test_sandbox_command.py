@@ -60,12 +60,35 @@ def test_it_ends_cleanly(number: int) -> None:
         url = exported(said)["VAULT_ADDR"]
         process.send_signal(number)
 
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=60)
 
         assert process.returncode == 0
         assert "Traceback" not in err
         with pytest.raises(requests.ConnectionError):
             requests.get(f"{url}/_sandbox", timeout=5)
+
+
+BETWEEN_ANY_TWO_LINES = '''
+import signal, sys
+from rotator.cli.sandbox import _until_a_signal
+
+def interrupt(frame, event, _):
+    if event == "line":
+        signal.raise_signal(signal.SIGINT)
+    return interrupt
+
+def wait(until_then):
+    until_then()
+
+with _until_a_signal() as until_then:
+    sys.settrace(interrupt)
+    wait(until_then)
+    sys.settrace(None)
+'''
+
+
+def test_it_ends_whenever_the_signal_comes() -> None:
+    subprocess.run([sys.executable, "-c", BETWEEN_ANY_TWO_LINES], check=True, timeout=60)
 
 
 def test_what_it_prints_works(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
