@@ -65,6 +65,8 @@ async def lived(site: Site, span: timedelta, pace: Pace, *, released: bool = Tru
         loop = Loop(settings, worlds, outside, common, clock=clock, pace=pace, limits=Limits())
         task = asyncio.create_task(loop.run())
         await loop.taken_up()
+        await _next_due(loop, task)
+        await bell.tick()  # what the first looks have found is judged at a tick, even if they took all the span
         while clock.now() < ends:
             later = await _next_due(loop, task)
             clock.advance(max(min(later, ends) - clock.now(), A_MOMENT))

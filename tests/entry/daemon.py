@@ -63,7 +63,7 @@ class Daemon:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:  # shown by pytest where the test failed
-            print(f"--- the log of {' '.join(self._argv)}", self.log.read_text(), sep="\n")  # noqa: T201
+            print(f"--- the log of {' '.join(self._argv)}", self.log.read_text(), sep="\n")
         if self._code is None:
             with suppress(ProcessLookupError):
                 self.signal(signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -81,11 +82,11 @@ def test_it_says_what_comes_next_and_when_in_words(known: Site) -> None:
 
 
 def test_what_has_fallen_due_since_is_planned(known: Site) -> None:
-    known.add("soon", age=timedelta(days=90) - timedelta(seconds=2))
+    known.add("soon", age=timedelta(days=90) - timedelta(seconds=10))  # it is looked at before that
     looked_at(known)
 
     while (one := told(recalled(known, "plan", "-o", "json"))["soon"])["result"] == "nothing due":
-        pass
+        time.sleep(0.2)
 
     assert (one["result"], one["planned"]) == ("planned", "Stage")
     assert "would make a new secret: expired; it is due since" in one["message"]
