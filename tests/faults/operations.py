@@ -42,7 +42,11 @@ def pause(stage: Stage) -> None:
 
 
 def resume(stage: Stage) -> None:
+    record = state_of(stage.scene).staging[-1:]
+    gave_up = any(version.fields.get("rollback") for version in record)
     run(orders.resume(stage.target, stage.world(), sleep=_no_wait))
+    if gave_up:
+        stage.gate.somebody_acted()  # what went back may still be on its way
 
 
 def approve(stage: Stage) -> None:
