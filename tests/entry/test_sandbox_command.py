@@ -68,7 +68,7 @@ def test_it_ends_cleanly(number: int) -> None:
             requests.get(f"{url}/_sandbox", timeout=5)
 
 
-BETWEEN_ANY_TWO_LINES = '''
+BETWEEN_ANY_TWO_LINES = """
 import signal, sys
 from rotator.cli.sandbox import _until_a_signal
 
@@ -84,7 +84,7 @@ with _until_a_signal() as until_then:
     sys.settrace(interrupt)
     wait(until_then)
     sys.settrace(None)
-'''
+"""
 
 
 def test_it_ends_whenever_the_signal_comes() -> None:
