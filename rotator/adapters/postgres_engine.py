@@ -168,8 +168,11 @@ class PostgresEngine:
         return Connection
 
     async def _serve(self) -> None:
-        """Work, and begin anew whenever the worker was cut off."""
-        while True:
+        """Work, and begin anew whenever the worker was cut off.
+
+        Cancelling alone does not end it: the worker ends by its own error where both come at the same time.
+        """
+        while not self._jobs.closing:
             try:
                 await self._open()  # the database may be another one since
                 await self._app.run_worker_async(

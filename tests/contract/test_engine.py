@@ -183,6 +183,18 @@ async def test_while_its_database_is_away_it_says_so_and_goes_on_afterwards(clus
     assert hands.made[0] == "before"
 
 
+async def test_it_ends_although_its_worker_fails_as_it_is_told_to_end(conninfo: str, cluster: Cluster) -> None:
+    hands = Hands()
+    engine = PostgresEngine(conninfo, at_once=1, heartbeat=timedelta(seconds=2))
+    async with asyncio.timeout(SOON):
+        async with engine.serving(hands.work):
+            await engine.see_to("billing")
+            name = conninfo.partition("@/")[2].partition("?")[0]
+            await asyncio.to_thread(cluster.execute, "DROP TABLE procrastinate_workers CASCADE", name)
+
+    assert hands.made == ["billing"]
+
+
 async def test_without_its_database_it_does_not_begin(tmp_path_factory: pytest.TempPathFactory) -> None:
     engine = PostgresEngine("host=/nowhere user=rotator password=s3cr3t dbname=none", at_once=1, heartbeat=BEAT)
     with pytest.raises(StateError) as told:

@@ -49,6 +49,12 @@ class Shared:
             assert time.monotonic() < end, f"the log is heard by {self.listener() or 'nobody'}"
             time.sleep(0.02)
 
+    def until_at_work(self, members: int, within: float = SOON) -> None:
+        end = time.monotonic() + within
+        while (found := self.ask("SELECT count(*) FROM procrastinate_workers")) != str(members):
+            assert time.monotonic() < end, f"{found} members take jobs"
+            time.sleep(0.02)
+
     def let_time_pass(self) -> None:
         """End every lease, and let no member seem to be alive that does not say so from now on."""
         self._cluster.execute("UPDATE rotator_lease SET until = now()", self.name)
@@ -118,6 +124,7 @@ def test_a_member_that_is_stopped_in_the_middle_is_followed_and_does_no_harm_whe
         first.signal(signal.SIGSTOP)
         with run("--resync", "1h") as second:
             second.until_ready()
+            shared.until_at_work(2)  # one that comes later would remove who seems to be dead
             shared.let_time_pass()
             second.until("staging_closed")
             look.release()
