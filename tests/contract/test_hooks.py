@@ -222,7 +222,7 @@ class Leash:
         """Return once nobody holds it any more."""
         assert self._pipe
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await self._end.read()
         finally:
             self._pipe.close()
@@ -305,7 +305,7 @@ async def test_who_left_for_a_session_of_its_own_does_not_hold_us_up(tmp_path: P
     )
     hook = Command((sys.executable, "-Ic", away), (), tmp_path, SOON)
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         result = await ran(hook)
 
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)

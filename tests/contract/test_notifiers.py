@@ -111,7 +111,7 @@ async def test_who_does_not_answer_is_not_waited_for() -> None:
         error = await refused(webhook(receiver.url, SHORT))
 
     assert isinstance(error, UnavailableError)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ async def test_after_a_clock_was_put_back_the_bell_ticks_again_within_three_tick
         await asyncio.wait_for(bell.wait(), 30)
         PutBack.back = timedelta(hours=1)
         ticks = bell.ticks
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             while bell.ticks < ticks + 2:
                 await bell.wait()
 

@@ -411,7 +411,7 @@ def test_a_target_that_somebody_works_on_is_busy(site: Site) -> None:
         env=dict(os.environ),
     )
     try:
-        hold.wait(15)
+        hold.wait(60)
 
         ran = site.run("rotate", "billing", "--wait", "0")
 
@@ -508,11 +508,11 @@ def test_ctrl_c_ends_it_without_a_traceback_and_the_next_run_settles(site: Site)
         text=True,
         env=dict(os.environ),
     ) as process:
-        hold.wait(15)
+        hold.wait(60)
 
         process.send_signal(signal.SIGINT)
 
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=60)
     hold.release()
     assert process.returncode == 130
     assert "Traceback" not in err
