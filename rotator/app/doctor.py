@@ -153,8 +153,8 @@ class _Examination:
         """Return the address of the org that we manage and that is meant, if it is one."""
         if self._complaint.subject.org_url is not None:
             return self._complaint.subject.org_url
-        document = self._seen.document
-        meant = {origin_of(self._complaint.issuer), origin_of(document.issuer) if document and document.issuer else ""}
+        named = self._seen.document.issuer if self._seen.document else None
+        meant = {origin_of(self._complaint.issuer), origin_of(named or "")}
         return next((url for url in self._clinic.orgs if origin_of(url) in meant), None)
 
     async def _look_for_the_client(self) -> None:
@@ -205,10 +205,8 @@ class _Examination:
         if unsent := why_not_sent(asked, self._complaint, self._seen):
             self._note(unsent=unsent)
             return
-        self._left -= 1
         answer = await self._clinic.probe.ask(asked, value)
-        if answer.token:
-            self._left -= 1  # it was revoked
+        self._left -= 2 if answer.token else 1  # a token is revoked
         self._note(answer=answer)
 
     @property

@@ -41,7 +41,7 @@ def instead_of_a_new_one(facts: Facts) -> OktaSecret | None:
     newest = newest_foreign(facts)
     if newest is None or no_room(facts):
         return newest
-    since = max((secret.created for secret in facts.matches), default=facts.current_since)
+    since = next((secret.created for secret in facts.matches), facts.current_since)  # one at most, beside it
     return newest if newest.created > since else None
 
 

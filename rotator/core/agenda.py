@@ -212,7 +212,7 @@ def _names(kind: type) -> tuple[str, ...] | None:
 def _spelled(value: object, known: dict[int, str]) -> str:
     """Return a value in full, sets in order: their own order differs from process to process."""
     kind = type(value)
-    if kind is str or value is None:
+    if kind is str:
         return repr(value)
     if (names := _names(kind)) is not None:
         if (spelled := known.get(id(value))) is None:

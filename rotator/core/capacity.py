@@ -15,6 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING
 
 from rotator.core.actions import Rest, Waiting
@@ -71,8 +72,8 @@ class _Play:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._end = int(scene.span.total_seconds()) // MINUTE * MINUTE
-        count = self._end // MINUTE
-        self._places = {org: _Place(Minutes(count, room), n) for n, (org, room) in enumerate(scene.rooms.items())}
+        length = self._end // MINUTE
+        self._places = {org: _Place(Minutes(length, room), n) for n, (org, room) in enumerate(scene.rooms.items())}
         self._orgs = list(self._places.values())
         self._place = [self._places[member.target.org] for member in scene.members]
         self._courses: list[Course] = []
@@ -81,7 +82,7 @@ class _Play:
         self._lives: list[Life] = []
         self._life: dict[int, Life] = {}  # of whom a rotation is due or under way
         self._events: list[tuple[int, int, int, int]] = []  # when, what, in which order, who
-        self._number = 0
+        self._numbers = count()  # of what happens in the same second
         self._acts: dict[int, Callable[[int, int], None]] = {
             _Kind.OFF: self._switch_off,
             _Kind.GONE: self._remove,
@@ -123,8 +124,7 @@ class _Play:
     def _push(self, at: int | None, kind: int, who: int) -> None:
         """Let something happen then, if that is before the end."""
         if at is not None and at < self._end:
-            self._number += 1
-            heappush(self._events, (at, int(kind), self._number, who))
+            heappush(self._events, (at, int(kind), next(self._numbers), who))
 
     # --- passes ---------------------------------------------------------------------------------------------
 
@@ -134,8 +134,7 @@ class _Play:
         if place.busy < AT_ONCE:
             self._acts[kind](who, at)
         else:
-            self._number += 1
-            heappush(place.waiting, (min(self._due(who), at), self._number, int(kind), who))
+            heappush(place.waiting, (min(self._due(who), at), next(self._numbers), int(kind), who))
 
     def _release(self, place: _Place, at: int) -> None:
         place.busy -= 1
@@ -150,8 +149,7 @@ class _Play:
         done = place.minutes.take(at, what, urgent=urgent)
         if done > at:
             place.busy += 1
-            self._number += 1
-            heappush(self._events, (done, int(_Kind.RELEASED), self._number, place.number))
+            heappush(self._events, (done, int(_Kind.RELEASED), next(self._numbers), place.number))
         return done
 
     def _meet(self, who: int, at: int) -> None:

@@ -44,6 +44,7 @@ class Org(FakeOkta):
         self.since: list[timedelta] = []
         self.shares: set[tuple[Share, timedelta]] = set()
         self.listed = 0
+        self.hidden = ""  # the id of a secret whose value it does not show
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -55,7 +56,8 @@ class Org(FakeOkta):
 
     async def list_secrets(self, app: AppId) -> tuple[OktaSecret, ...]:
         self._called("list")
-        return await super().list_secrets(app)
+        listed = await super().list_secrets(app)
+        return tuple(replace(each, value=None) if each.id == self.hidden else each for each in listed)
 
     async def list_apps(self, *, pages: int | None = None) -> AsyncIterator[App]:
         self._called("apps")
@@ -493,6 +495,24 @@ async def test_what_is_staged_and_what_we_made_is_known(
 
     assert seen.vault
     assert (seen.vault.staged, seen.vault.made) == then
+
+
+async def test_without_a_record_nothing_is_staged_and_nothing_was_made(ward: Ward) -> None:
+    ward.put(OTHER)
+
+    seen = await ward.look()
+
+    assert seen.vault
+    assert (seen.vault.staged, seen.vault.made) == (False, False)
+
+
+async def test_one_hidden_value_is_enough_for_what_is_not_found_to_be_in_doubt(ward: Ward) -> None:
+    ward.put(OTHER)
+    ward.okta.hidden = (await ward.okta.create_secret(AppId("0oa1"), SecretValue("h" * 40))).id
+
+    seen = await ward.look()
+
+    assert seen.values_hidden
 
 
 async def test_a_record_that_is_none_of_ours_tells_nothing(ward: Ward) -> None:

@@ -161,6 +161,21 @@ async def test_a_pass_that_was_killed_right_after_the_rotation_is_made_up_for() 
     assert kinds(told, await carry_on(target, small.world)) == [Kind.ROTATED]
 
 
+async def test_a_record_that_somebody_copied_over_an_older_secret_is_no_rotation() -> None:
+    """Theirs is a rollback by `vault kv patch`: the rotation's name stays, and its secret is another one."""
+    small = SmallWorld()
+    target = small.settled(age=100)
+    told = decide((), sight(await carry_on(target, small.world)), ALL).keep
+    first = small.current(target)
+    small.clock.advance(11 * DAY)
+    await carry_on(target, small.world)
+    small.clock.advance(90 * DAY)
+    await carry_on(target, small.world)
+    small.kv.by_hand.put(target.consumer, small.fields(target) | {"client_secret": first})
+
+    assert kinds(told, await carry_on(target, small.world)) == []
+
+
 async def test_what_was_rotated_before_anybody_was_to_be_told_is_not_told() -> None:
     small = SmallWorld()
     target = small.settled(age=100)

@@ -15,7 +15,7 @@ from rotator.core.actions import LOOKS, Rest, Waiting
 from rotator.core.foresight import Step, step_after, step_of
 from rotator.core.model import Mode, Policy
 from rotator.core.plan import Standing, basis_of
-from rotator.errors import BusyError
+from rotator.errors import BusyError, RefusedError
 from tests.app.small_world import AUTO, SmallWorld
 
 if TYPE_CHECKING:
@@ -107,6 +107,16 @@ async def test_what_is_planned_is_begun_as_a_person_who_names_it_would(small: Sm
 
     assert Asked.told == [True]
     Asked.told.clear()
+
+
+async def test_what_cannot_be_looked_at_is_refused_with_the_reason(small: SmallWorld) -> None:
+    plan = await planned(small, small.settled(age=91))
+    small.flaky_okta.fail("get_app", RefusedError("you may not"))
+
+    found = await weighed(small, plan, small.clock.now())
+
+    assert found.refused
+    assert found.judged.differences == ("it cannot be looked at: you may not",)
 
 
 async def test_where_nothing_is_to_be_done_nothing_is_weighed(small: SmallWorld) -> None:

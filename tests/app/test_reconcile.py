@@ -187,6 +187,18 @@ async def test_an_attempt_that_may_still_arrive_is_waited_for(small: SmallWorld)
     assert len(small.okta.held()) == 2
 
 
+async def test_a_record_that_was_written_although_nobody_said_so_is_found_at_once(small: SmallWorld) -> None:
+    target = small.settled(age=DUE)
+    small.flaky_kv.fail("write", UnknownOutcomeError("no answer"), done=True)
+
+    outcome = await patient(small, target)
+
+    assert waiting(outcome) is Waiting.OVERLAP
+    assert small.told.doubts == ["Stage"], "what is there is read before anything is written again"
+    assert small.slept == [target.settle.total_seconds()], "its value may be on its way to Okta, for all we know"
+    assert (small.current(target) != OLD, len(small.okta.held())) == (True, 2)
+
+
 async def test_the_steps_of_all_passes_are_told_together(small: SmallWorld) -> None:
     target = small.settled(age=DUE)
     small.flaky_okta.fail("create_secret", UnknownOutcomeError("no answer"))

@@ -225,7 +225,7 @@ def test_whoever_is_busy_elsewhere_is_looked_at_again_within_seconds() -> None:
         pytest.param(NOON, True, id="a time that has come"),
         pytest.param(NOON - DAY, True, id="a time in a night that was slept through"),
         pytest.param(NOON + SECOND, False, id="a time to come"),
-        pytest.param(NOON + DAY, False, id="the furthest that is planned"),
+        pytest.param(NOON + PACE.furthest, False, id="the furthest that is planned"),
         pytest.param(NOON + 2 * DAY, True, id="a time that only a clock since put back can have planned"),
     ],
 )

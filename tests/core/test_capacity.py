@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from rotator.core.admission import Admitted, Begun, Ledger, Limits, Wish, may_begin
+from rotator.core.agenda import SPREAD, place_of
 from rotator.core.budget import Shares
 from rotator.core.capacity import AT_ONCE, LISTING, played
 from rotator.core.capacity_course import Course
@@ -112,6 +113,26 @@ def test_without_windows_and_waves_a_year_is_so_many_lives_and_looks() -> None:
 
     passes = {"look": 15, "create": 5, "deactivate": 5, "delete": 5}
     assert run.minutes["acme"].spent == {**passes, "look at rest": 365}
+
+
+def test_each_target_is_looked_at_at_rest_once_a_day_and_the_members_of_an_org_are_listed_page_by_page() -> None:
+    told_only = replace(AUTO, mode=Mode.MANUAL)
+    still = replace(scene(fleet(20, told_only), days=2), listed={"acme": 201})
+
+    assert played(still).minutes["acme"].spent == {"look at rest": 2 * 20, "listing": 2 * 24 * 2}
+
+
+def test_one_whose_look_comes_after_the_beginning_of_a_blackout_has_waited_for_that_alone() -> None:
+    dark = Blackout(date(2026, 3, 3), date(2026, 3, 5), "UTC")
+    policy = replace(AUTO, blackouts=(dark,))
+    alone = scene([member(0, policy, 29 * DAY + timedelta(seconds=1))], days=9)
+    assert place_of("t0") * SPREAD > timedelta(seconds=1), "else its look comes before the blackout"
+
+    run = played(alone)
+
+    (life,) = run.lives
+    assert life.ready == life.begun == alone.second(dark.ends)
+    assert figures_of(run).policies[0].latest == timedelta(0)
 
 
 # --- limits -------------------------------------------------------------------------------------------------
@@ -220,6 +241,32 @@ def test_the_part_of_the_ledger_that_is_kept_answers_as_all_of_it(
             course.note(wish.target, (now, at), (ends, START + timedelta(seconds=ends)))
 
 
+def test_a_peak_is_told_with_its_calls_and_its_time() -> None:
+    run = played(scene(fleet(60, AUTO, met=None, oldest=33), days=4, room=SCARCE))
+    calls = run.minutes["acme"].calls
+
+    (org,) = figures_of(run).orgs
+    for peak, length in ((org.minute, 1), (org.hour, 60), (org.day, 24 * 60)):
+        first = run.scene.second(peak.at) // MINUTE
+        assert first % length == 0
+        assert sum(calls[first : first + length]) == peak.calls > 0
+
+
+def test_the_busiest_minute_of_each_day_may_be_its_first() -> None:
+    minutes, some_run = Minutes(4 * 24 * 60, AMPLE), played(scene(fleet(1, AUTO), days=4))
+    for minute in (0, 25 * 60 + 7, 25 * 60 + 7, 72 * 60):
+        minutes.take(minute * MINUTE, "create")
+
+    (org,) = figures_of(replace(some_run, minutes={"acme": minutes})).orgs
+
+    assert [peak.at - START for peak in (org.minute, org.hour, org.day)] == [
+        timedelta(days=1, hours=1, minutes=7),
+        timedelta(days=1, hours=1),
+        DAY,
+    ]
+    assert org.busiest == (1, 2, 0, 1)
+
+
 # --- what is told -------------------------------------------------------------------------------------------
 
 
@@ -233,6 +280,7 @@ def test_a_window_that_cannot_hold_what_falls_into_it_is_told_with_the_reason() 
 
         (warned,) = [each for each in warnings_of(figures) if each.what == "window too small"]
         assert why in warned.text
+        assert ("larger waves" in warned.hint) is ("`wave`" in why)
         worst = max(figures.policies[0].too_small, key=lambda each: each.left)
         assert 0 < worst.left < worst.fell <= 90
 

@@ -485,6 +485,12 @@ def test_of_what_was_not_shown_nothing_is_relied_upon() -> None:
     assert relied_upon(logged(replace(FAILED, hash="h"))).refused_hash_shown is True
 
 
+def test_of_two_spans_the_one_that_was_shown_counts() -> None:
+    found = relied_upon(notes(list_lag=Span(SECOND, 2 * SECOND), create_lag=Span(SECOND, None)))
+
+    assert found.propagation == 2 * SECOND
+
+
 @pytest.mark.parametrize("broken", [[], {}, {"version": 1, "command": "certify"}, {"version": 2}, None], ids=str)
 def test_what_is_no_report_is_not_read(broken: object) -> None:
     with pytest.raises(ValueError, match="it is no report"):

@@ -301,6 +301,46 @@ def test_what_a_value_looks_like_is_likeliest() -> None:
     assert possible(diagnose(outside(shape=Shape(edges=True))))[0] is Cause.SPACES
 
 
+def test_an_escaped_value_that_nobody_captured_in_a_header_is_an_encoded_one() -> None:
+    assert possible(diagnose(outside(shape=Shape(escapes=True))))[0] is Cause.ENCODED
+
+
+@pytest.mark.parametrize(
+    ("others", "remedy"),
+    [
+        pytest.param(
+            (slot(age=5 * DAY, name="on"), slot(active=False, age=DAY, name="off")),
+            "Give the application ocson, which is ACTIVE: Okta admin console, Applications,"
+            f" Billing ({CLIENT}), General, Client Credentials.",
+            id="one that is active, although another one is newer",
+        ),
+        pytest.param(
+            (),
+            f"Make a new one: Okta admin console, Applications, Billing ({CLIENT}), General, Client Credentials,"
+            " and give it to the application.",
+            id="a new one where none is active",
+        ),
+    ],
+)
+def test_an_application_with_a_revoked_secret_in_a_file_is_given(others: tuple[Slot, ...], remedy: str) -> None:
+    revoked = slot(active=False, likeness=Likeness())
+    (found,) = diagnose(seen(slots=(revoked, *others), subject=replace(SUBJECT, secret_file="f"))).findings
+
+    assert (found.cause, found.remedy, found.command) == (Cause.REVOKED, remedy, "")
+
+
+def test_a_secret_of_the_app_is_no_disguise_of_its_other_one() -> None:
+    slots = (slot(likeness=Likeness()), slot(likeness=Likeness(Disguise.QUOTES), name="2"))
+
+    assert causes(seen(slots=slots)) == []
+
+
+def test_under_its_quotes_it_is_known_although_okta_hides_the_values() -> None:
+    slots = (slot(likeness=Likeness(Disguise.QUOTES)), slot(name="2"))
+
+    assert causes(seen(slots=slots, values_hidden=True)) == [Cause.QUOTES]
+
+
 def test_a_disguise_of_an_active_secret_comes_before_one_of_another() -> None:
     worn = Likeness(Disguise.QUOTES)
     slots = (slot(active=False, likeness=worn, name="off"), slot(likeness=worn, name="on"))
@@ -488,6 +528,14 @@ def test_others_who_are_refused_are_told_although_we_are_not() -> None:
     assert "the last at 11:55 UTC" in said.findings[0].evidence
 
 
+def test_others_who_are_refused_for_what_okta_names_are_told_with_the_remedy() -> None:
+    (found,) = diagnose(with_failures(failed("no_matching_policy", minutes=5))).findings
+
+    assert found.cause is Cause.POLICY
+    assert "the System Log has others that were: 1 within the hour, `no_matching_policy`" in found.evidence
+    assert "an access policy of the server" in found.remedy
+
+
 def test_others_with_another_secret_are_a_doubt() -> None:
     assert diagnose(with_failures(failed("invalid_client_secret", minutes=5))).result is Result.CANNOT_TELL
 
@@ -520,6 +568,25 @@ def test_a_command_is_safe_in_a_shell() -> None:
     assert shlex.split(command(seen(subject=subject, slots=(slot(active=False, likeness=Likeness()),)))) == [
         *("rotator", "rotate", target)
     ]
+
+
+def test_what_passes_by_itself_is_asked_again_by_whoever_asked_and_nothing_else_is() -> None:
+    limit = Answer(429, "E0000047")
+
+    assert command(outside(limit)) == "rotator doctor"
+    assert command(captured(limit)) == ""
+    assert command(outside(Answer(400, "invalid_scope", "One or more scopes are not configured"))) == ""
+
+
+def test_no_other_issuer_is_named_where_the_right_org_was_asked() -> None:
+    page = Document(ISSUER, 200, json=False)
+    elsewhere = replace(page, address="https://proxy.example/oauth2/default")
+
+    assert command(seen(None, document=page, asked=ASKED)) == ""
+    assert (
+        command(seen(None, document=elsewhere, asked=replace(ASKED, issuer=elsewhere.address)))
+        == f"rotator doctor billing --issuer {ISSUER}"
+    )
 
 
 def test_a_client_id_that_may_be_the_secret_is_not_shown() -> None:
@@ -596,6 +663,7 @@ def test_places_have_changed_only_if_the_secret_is_the_apps_id_and_the_id_is_not
     as_id = SecretValue(CLIENT)
 
     assert have_changed_places(replace(ASKED, client_id="a-secret"), as_id, APP)
+    assert have_changed_places(replace(ASKED, client_id="a-secret"), as_id, replace(APP, id=AppId("0oa9")))
     assert not have_changed_places(ASKED, as_id, APP)
     assert not have_changed_places(replace(ASKED, client_id="0oaX"), VALUE, APP)
     assert have_changed_places(replace(ASKED, client_id="a-secret"), as_id, None)
@@ -603,6 +671,7 @@ def test_places_have_changed_only_if_the_secret_is_the_apps_id_and_the_id_is_not
 
 def test_other_issuers_are_looked_for_only_where_this_one_gives_no_token() -> None:
     assert other_issuers(complaint(), DOCUMENT) == []
+    assert other_issuers(complaint(), replace(DOCUMENT, address=f"{ORG}/oauth2/billing")) == []
     assert other_issuers(complaint(), Document(ORG, 200, True, ORG)) == [ISSUER]
     gone = Document(f"{ORG}/oauth2/nope", 404, True)
     assert other_issuers(complaint(subject=replace(SUBJECT, server="billing")), gone) == [

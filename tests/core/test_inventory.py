@@ -233,6 +233,13 @@ def told(given: Entry, hazard: Hazard) -> str:
     return found
 
 
+def test_that_somebody_still_tries_one_that_is_off_weighs_most() -> None:
+    tried = held(50, status=INACTIVE, off=3, tried_at=NOON - DAY)
+
+    assert judge(entry(tried), AUTO, NOON).score == 40
+    assert judge(entry(tried, held(200)), AUTO, NOON).findings[0].hazard is Hazard.TRIED_AFTER_OFF
+
+
 def test_what_was_left_behind_is_named_and_what_is_in_use_is_not() -> None:
     found = told(entry(held(50, status=INACTIVE, off=40), held(60, off=60)), Hazard.LEFT_BEHIND)
 

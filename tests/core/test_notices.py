@@ -195,6 +195,7 @@ def test_the_same_occurrence_has_the_same_id_in_every_channel() -> None:
     (_, later) = decide((), blocked(at=HOUR), ALL).notices[0]
 
     assert one.id == two.id != later.id
+    assert [len(each.id) for each in (one, later)] == [20, 20], "short enough to be read out, and none comes twice"
 
 
 # --- how many ---------------------------------------------------------------------------------------------------

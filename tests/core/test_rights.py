@@ -36,6 +36,12 @@ def test_a_policy_is_written_as_vault_reads_it() -> None:
     assert text.count("\n\n") == 2
 
 
+def test_a_policy_has_no_reason_without_a_rule() -> None:
+    text = as_hcl(least_policy([], KvPath("secret", "rotator/staging")))
+
+    assert [block.splitlines()[-1].startswith("path ") for block in text.split("\n\n")] == [True, True]
+
+
 def test_the_commands_for_okta_are_safe_to_paste_and_name_each_app() -> None:
     text = set_up_by_api("https://acme.okta.com", "0oa; rm -rf $HOME", ["0oa1", "0oa2"])
 

@@ -419,6 +419,21 @@ def minutes(count: float) -> timedelta:
             "row 11b: what we switched off while somebody rolled back is switched on again",
         ),
         case(
+            seen(secret(F, age=50), vault=consumer(V1A, version(2, A)), proofs={A: REFUSED}),
+            Verify(F, "candidate"),
+            "row 11d: what was made since the gone one was first written replaces it, however often that was copied",
+        ),
+        case(
+            seen(secret(F, age=150), vault=consumer(V1A, version(2, A)), proofs={A: REFUSED}),
+            Stage(Reason.REVOKED),
+            "row 11d: what is older than the gone one was not made to replace it",
+        ),
+        case(
+            seen(secret(A, age=100, active=False), secret(F, age=100), vault=consumer(V1A), asked=THEIRS),
+            Stage(Reason.REVOKED),
+            "row 11d: nor was what was made in the same second as the revoked one",
+        ),
+        case(
             seen(vault=consumer(by_hand(1, F)), proofs={F: REFUSED}),
             Blocked(
                 Block.UNKNOWN_VALUE,

@@ -307,6 +307,13 @@ def test_backoff_grows_to_six_hours_and_is_never_zero() -> None:
     assert backoff.delay(0, 0.0) == timedelta(seconds=0.5)
 
 
+def test_of_a_time_that_begins_and_ends_with_a_blackout_nothing_is_left_over() -> None:
+    dark = Calendar((), [Blackout(date(2026, 1, 10), date(2026, 1, 10), "UTC")])
+
+    assert dark.spans(utc(2026, 1, 10), utc(2026, 1, 11)) == ()
+    assert dark.spans(utc(2026, 1, 10), utc(2026, 1, 12)) == ((utc(2026, 1, 11), utc(2026, 1, 12)),)
+
+
 @given(
     windows=some.lists(
         some.builds(

@@ -71,8 +71,7 @@ class Case:
         if self.seen.slots is None:
             return False
         versions = self.seen.vault.versions if self.seen.vault else ()
-        matched = any(slot.likeness for slot in self.slots) or any(version.holds for version in versions)
-        return matched or not self.seen.values_hidden
+        return any(version.holds for version in versions) or not self.seen.values_hidden
 
     @property
     def about_the_secret(self) -> bool:
