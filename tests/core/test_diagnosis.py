@@ -333,6 +333,12 @@ def test_a_secret_of_the_app_is_no_disguise_of_its_other_one() -> None:
     slots = (slot(likeness=Likeness()), slot(likeness=Likeness(Disguise.QUOTES), name="2"))
 
     assert causes(seen(slots=slots)) == []
+    assert causes(seen(GENERIC, slots=slots, asked=replace(ASKED, method=AuthMethod.POST))) == [Cause.WRONG_METHOD]
+
+
+def test_what_okta_has_taken_needs_no_line_end_taken_off() -> None:
+    assert causes(seen(slots=None, shape=Shape(newline=True))) == [Cause.NEWLINE]
+    assert causes(seen(TOKEN, slots=None, shape=Shape(newline=True))) == []
 
 
 def test_under_its_quotes_it_is_known_although_okta_hides_the_values() -> None:
