@@ -280,6 +280,42 @@ def test_one_that_is_switched_off(given: Snapshot, then: Action) -> None:
 
 
 @pytest.mark.parametrize(
+    ("switched_on", "unreadable", "wanted"),
+    [
+        pytest.param(10, {4}, True, id="when it may have left"),
+        pytest.param(10, {1, 4}, True, id="when it may have left, whatever was before it"),
+        pytest.param(10, {1}, False, id="before it left"),
+        pytest.param(30, {1, 4}, False, id="while it was certainly current"),
+    ],
+)
+def test_who_switches_one_on_wants_it_if_it_may_have_left_by_then(
+    switched_on: float, unreadable: set[int], wanted: bool
+) -> None:
+    vault = consumer(
+        version(2, A, age=40),
+        version(3, A, age=20),
+        version(5, B, age=8, retiring="ocsA"),
+        deleted=frozenset(unreadable),
+    )
+    given = seen(secret(A, age=100, changed=switched_on), NEW, vault=vault, proofs={B: ISSUED}, usage={OLD: QUIET})
+
+    found = next_action(given, NOON)
+
+    assert (found == Deactivate(OLD, "overlap over")) is not wanted
+    assert (isinstance(found, Rest) and "ocsA was switched on again" in found.detail) is wanted
+
+
+def test_what_was_current_at_the_first_path_alone_is_leaving_too() -> None:
+    vault = consumer(version(1, A, age=100), version(2, B, age=8))
+    given = seen(
+        old(), NEW, vault=vault, others=(consumer(version(1, B, age=8)),), proofs={B: ISSUED}, usage={OLD: QUIET}
+    )
+    also = (Destination(KvPath("kv", "billing/reports")),)
+
+    assert next_action(replace(given, target=replace(given.target, also=also)), NOON) == Deactivate(OLD, "overlap over")
+
+
+@pytest.mark.parametrize(
     ("mode", "then"),
     [
         pytest.param(OrderMode.NOW, Rest(ago(1) + timedelta(days=7), Waiting.OVERLAP), id="force waits for it"),
@@ -378,6 +414,7 @@ WANTED = Removal(SecretId("ocsB"), ago(100), ago(0))
             cut_off(left=1), Rest(ago(1) + timedelta(days=7), Waiting.OVERLAP), id="its overlap is waited for"
         ),
         pytest.param(cut_off(left=8), AskUsage(secret(B, age=100), None, LEFT), id="then the log is asked"),
+        pytest.param(cut_off(left=7), AskUsage(secret(B, age=100), None, ago(7)), id="in the second in which it ends"),
         pytest.param(
             cut_off(left=8, evidence=USED),
             Rest(ago(2) + timedelta(days=7), Waiting.IN_USE, "ocsB: job/1.0 at 192.0.2.7, last 2026-06-13 12:00 UTC"),

@@ -434,6 +434,66 @@ def minutes(count: float) -> timedelta:
             "row 11d: nor was what was made in the same second as the revoked one",
         ),
         case(
+            seen(secret(C, age=50), secret(F, age=5), vault=consumer(V1A), proofs={A: REFUSED}),
+            Verify(F, "candidate"),
+            "row 11d: of two that nobody knows the newer one is adopted",
+        ),
+        case(
+            seen(
+                secret(A, name="ocs1"),
+                secret(A, name="ocs2"),
+                vault=consumer(version(1, A, secret_id="ocs1")),
+                proofs={A: ISSUED},
+            ),
+            Deactivate(SecretId("ocs2"), "duplicate of the current one"),
+            "row 13: of two with the current value the one that our record names stays, whichever Okta lists first",
+        ),
+        case(
+            seen(
+                secret(A, name="ocs1"),
+                secret(A, name="ocs2"),
+                vault=consumer(version(1, A, secret_id="ocs1")),
+                staging=staged(B, base=version(1, A)),
+            ),
+            Deactivate(SecretId("ocs2"), "duplicate of the current one"),
+            "row 7: a duplicate of the current one makes room",
+        ),
+        case(
+            seen(secret(C), vault=consumer(by_hand(2, C), deleted=frozenset({1})), staging=staged(B, base=V1A)),
+            Discard("the consumer path has changed"),
+            "row 6: that the version it was staged on is deleted does not mean that the candidate was promoted",
+        ),
+        case(
+            seen(
+                OLD_A,
+                secret(B),
+                vault=consumer(by_hand(1, C, age=100), version(2, B, age=8, retiring="ocsA")),
+                proofs={B: ISSUED},
+            ),
+            Deactivate(SecretId("ocsA"), "overlap over"),
+            "row 14b: what our record names as the old one is leaving, though its value was never here",
+        ),
+        case(
+            seen(
+                OLD_A,
+                secret(B),
+                vault=consumer(
+                    V1A,
+                    version(2, B, retiring="ocsA", mode=RetiringMode.NOW),
+                    version(4, B, age=0.5),
+                    deleted=frozenset({3}),
+                ),
+                proofs={B: ISSUED},
+            ),
+            Rest(ago(0.5) + timedelta(days=7), Waiting.OVERLAP),
+            "retiring now lapses where a later version that nobody can read may have held the value",
+        ),
+        case(
+            seen(OLD_A, secret(F, age=50, active=False, changed=30), vault=consumer(V1A)),
+            Delete(SecretId("ocsF"), "inactive for long"),
+            "row 15b: in the very second in which it has been off for long",
+        ),
+        case(
             seen(vault=consumer(by_hand(1, F)), proofs={F: REFUSED}),
             Blocked(
                 Block.UNKNOWN_VALUE,
