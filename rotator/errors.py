@@ -80,6 +80,10 @@ class RefusedError(RotatorError):
         self.code = code
 
 
+class UnauthenticatedError(RefusedError):
+    """Our own login was not accepted, or we were sent elsewhere: nothing is said about what was asked."""
+
+
 class MissingError(RefusedError):
     """The thing that was named does not exist."""
 

@@ -23,6 +23,7 @@ from rotator.errors import (
     RateLimitedError,
     RefusedError,
     RotatorError,
+    UnauthenticatedError,
     UnavailableError,
     UnknownOutcomeError,
 )
@@ -137,7 +138,8 @@ def error_of(question: Question, answer: Answer, *, now: datetime) -> RotatorErr
     if code == "E0000001":
         code = _flavour(envelope)
     hint = _hint(question, answer, code)
-    return RefusedError(line, code=code or str(answer.status), hint=hint, request_id=request_id)
+    refused = UnauthenticatedError if answer.status == 401 or 300 <= answer.status <= 399 else RefusedError
+    return refused(line, code=code or str(answer.status), hint=hint, request_id=request_id)
 
 
 def clean(text: str, *, hide: Sequence[str] = ()) -> str:

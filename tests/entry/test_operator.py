@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from rotator.sandbox.journal import Wanted
 from rotator.sandbox.okta_state import AdminRole
 from tests.entry.daemon import SOON
 from tests.entry.site import SCOPE, WRITES, Site
@@ -273,6 +274,34 @@ def test_what_an_admin_switched_off_stays_off(site: Site, desk: Desk) -> None:
 
     assert (told["error"]["code"], "was switched off by somebody else" in told["message"]) == ("revoked", True)
     assert (old.active, site.holder(app)) == (False, new)
+
+
+@pytest.mark.parametrize(("status", "headers"), [(401, {}), (307, {"Location": "https://login.invalid/"})])
+def test_an_org_that_does_not_hear_us_has_not_said_that_it_was_an_admin(
+    site: Site, status: int, headers: dict[str, str]
+) -> None:
+    app, old, new = rotated(site)
+    assert site.run("retire", "billing", "--yes").code == 0
+    site.box.vault.put("secret", "billing/okta", {**site.fields(), "client_secret": old.value})
+    site.box.faults.answer(status, Wanted(path="/api/v1/logs"), headers=headers)
+
+    assert site.run("reconcile", "billing").code == 1
+    assert (old.active, len(app.secrets)) == (False, 2)
+
+    assert site.run("reconcile", "billing").code == 0
+    assert (old.active, new.active, site.holder(app), site.works(app)) == (True, True, old, True)
+    assert len(app.secrets) == 2
+
+
+def test_a_log_that_we_may_not_read_leaves_it_to_an_admin_and_a_new_one_is_made(site: Site) -> None:
+    app, old, _ = rotated(site)
+    assert site.run("retire", "billing", "--yes").code == 0
+    site.box.vault.put("secret", "billing/okta", {**site.fields(), "client_secret": old.value})
+    site.box.okta.org.api_tokens[site.api_token].role = AdminRole(read_log=False)
+
+    assert site.run("reconcile", "billing").code == 0
+
+    assert (site.holder(app) in (None, old), site.works(app)) == (False, True)
 
 
 def test_what_is_deleted_cannot_be_gone_back_to(site: Site, desk: Desk) -> None:

@@ -194,7 +194,11 @@ FAULTS = (
     Fault("redirected to another host", _elsewhere("https")),
     Fault("redirected to another scheme", _elsewhere("http")),
     Fault("401", _instead(401, b'{"errorCode": "E0000011", "errorSummary": "Invalid token", "errors": ["no"]}')),
-    Fault("403", _instead(403, b'{"errorCode": "E0000006", "errorSummary": "Forbidden", "errors": ["no"]}')),
+    Fault(
+        "403",
+        _instead(403, b'{"errorCode": "E0000006", "errorSummary": "Forbidden", "errors": ["no"]}'),
+        only=lambda effect: effect.name != "ask the System Log",  # who may not ask makes a new secret instead
+    ),
     # Vault.
     Fault(
         "sealed",
@@ -223,6 +227,10 @@ FAULTS = (
     ),
     Fault("one version kept", _vault_is(_keep_one_version), only=_of_kv, once_only=True),
 )
+
+
+# What the whole product has found, and the core had not.
+FOUND = frozenset({"ask the System Log / 401 / once", "ask the System Log / redirected to another host / lasting"})
 
 
 class Case(NamedTuple):
@@ -260,7 +268,8 @@ def every() -> list[Case]:
 def selected() -> list[Case]:
     """Return the core: all writes whose outcome is left open, and each fault and each effect on either side."""
     core = [Case(effect, fault, lasting=False) for effect in EFFECTS if effect.writes for fault in FAULTS if fault.open]
-    return [*core, *_covering()]
+    found = [case for case in every() if case.name in FOUND]
+    return [*core, *found, *(case for case in _covering() if case.name not in FOUND)]
 
 
 def _covering() -> Iterator[Case]:
