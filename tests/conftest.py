@@ -2,11 +2,13 @@
 
 * What was skipped is said once for each reason, not once for each test.
 * Nothing of the tester's own is read or written: where the program keeps its files is a folder of the test's.
+* Ctrl-C means to what a test starts what it means at a terminal, even where the tests run in the background.
 * Hypothesis does not fail a test for being slow: that says how busy the machine is.
 """
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 settings.register_profile("busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # which every child would inherit
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
