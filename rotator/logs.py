@@ -136,6 +136,7 @@ def _capture_libraries(stream: TextIO, finish: tuple[Processor, ...]) -> None:
     top.handlers = [handler]
     top.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
-    # Their debug output is whole requests, with headers and bodies; ours says what happened to them.
-    for name in ("okta", "okta-sdk-python"):
+    # Their debug output is whole requests, with headers and bodies, and each that is sent again is a warning; ours says
+    # what came of them.
+    for name in ("okta", "okta-sdk-python", "urllib3.connectionpool"):
         logging.getLogger(name).disabled = True

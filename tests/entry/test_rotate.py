@@ -498,6 +498,16 @@ def read_all(terminal: int) -> str:
     return b"".join(parts).decode()
 
 
+def test_a_request_that_is_simply_sent_again_is_not_told(site: Site) -> None:
+    site.add()
+    site.box.faults.drop(Wanted(service="vault", kind="kv.metadata.read"), when="before", nth=2)
+
+    ran = site.run("rotate", "billing")
+
+    assert ran.code == 0
+    assert "Retrying" not in ran.err
+
+
 def test_ctrl_c_ends_it_without_a_traceback_and_the_next_run_settles(site: Site) -> None:
     app = site.add()
     hold = site.box.faults.hold(CREATE, when="after")
