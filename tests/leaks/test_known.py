@@ -152,7 +152,7 @@ def test_the_dump_of_requests_of_the_sdk_is_silent(style: str) -> None:
 
 def test_others_that_warn_of_a_request_are_redacted(style: str) -> None:
     def warn() -> None:
-        for name in ("hvac", "urllib3.connectionpool", "httpx2", "authlib", "asyncio", "apprise"):
+        for name in ("hvac", "urllib3.util.retry", "httpx2", "authlib", "asyncio", "apprise"):
             logging.getLogger(name).warning("POST https://acme.okta.com/?client_secret=%s", VALUE)
 
     said = logged(style, warn)
