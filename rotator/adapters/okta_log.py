@@ -10,6 +10,7 @@
 * Changes are polled: without an end, ascending, so in the order of persistence, in which nothing comes late. The
   cursor is the `next` link, without its host; there is one after an empty page too (contracts: Okta 4.4).
 * Traces are one page: what did not fit into it is told as missing. Of a hash nothing is said but that it stands there.
+* Who may not read the log is refused. A login that is not accepted says nothing of that: the log is unavailable.
 * A token request's actor is the client, whoever sent it. Ours are told by our User-Agent, with a service app as well.
 """
 
@@ -35,7 +36,7 @@ from rotator.adapters.okta_events import (
 )
 from rotator.core.changes import Change, Heard
 from rotator.core.usage import Refusals, UsageLog
-from rotator.errors import InvariantError, RefusedError, UnavailableError
+from rotator.errors import InvariantError, RefusedError, UnauthenticatedError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -77,7 +78,7 @@ class OktaSystemLog:
                 "limit": "1000",
             }
         )
-        page = await self._session.read(lambda client: client.fetch(f"/api/v1/logs?{query}"))
+        page = await self._page(f"/api/v1/logs?{query}")
         events = self._events(page.document)
         named = [event for event in events if names(event, {secret.id, secret.hash})]
         likely = [event for event in events if names(event, {app.id, app.client_id})]
@@ -185,7 +186,10 @@ class OktaSystemLog:
         return found, address
 
     async def _page(self, address: str) -> Page:
-        return await self._session.read(lambda client: client.fetch(address))
+        try:
+            return await self._session.read(lambda client: client.fetch(address))
+        except UnauthenticatedError as unheard:
+            raise UnavailableError(str(unheard), hint=unheard.hint, request_id=unheard.request_id) from None
 
     def _within_the_org(self, link: str) -> str:
         connection = self._session.connection

@@ -28,7 +28,7 @@ from rotator.core.model import (
 )
 from rotator.core.records import consumer_fields, staging_fields, with_made
 from rotator.core.usage import Usage, told, unreadable
-from rotator.errors import RefusedError, UnauthenticatedError, UnavailableError, UnknownOutcomeError
+from rotator.errors import RefusedError, UnavailableError, UnknownOutcomeError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -169,8 +169,6 @@ async def _ask_log(seen: Snapshot, view: View, world: World, secret: OktaSecret)
     assert seen.app
     try:
         ours = await world.log.deactivated_by_us(seen.app, secret)
-    except UnauthenticatedError:  # nor is anything else that would be done instead
-        raise
     except RefusedError as refusal:
         view.asked[secret.id] = secret.id in view.switched_off
         return f"{refusal}; taken as switched off by {'us' if view.asked[secret.id] else 'somebody else'}"
